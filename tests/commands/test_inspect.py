@@ -394,7 +394,7 @@ def test_labels_by_names_and_by_a_file(tmp_path, capsys):
     line = next(it["message"] for it in said["findings"] if it["kind"] == "unlabelled")
     assert main(["prepare", str(tmp_path / "clips"), str(tmp_path / "out")]) == 0
     assert line in capsys.readouterr().out
-    assert "--labels-file FILE (one row per clip) or --names FORM gives them" in line
+    assert "--labels COLUMN, --labels-file FILE (one row per clip) or --names FORM gives them" in line
     for options, names in (
         (["--names", "{label}_{subject}"], {"0": "sit", "1": "wave"}),
         (["--labels-file", str(tmp_path / "labels.csv")], {"0": "a", "1": "b"}),

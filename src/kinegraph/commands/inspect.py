@@ -54,6 +54,7 @@ def inspect(
     image_size: str | None = None,
     class_names: str | None = None,
     labels_file: Path | None = None,
+    labels: str | None = None,
     names: str | None = None,
     pose: str | None = None,
     plugins: list[Path] | None = None,
@@ -72,6 +73,7 @@ def inspect(
         image_size: width x height in pixels, such as 1920x1080, in place of what the file says.
         class_names: text file, one class name per line, or ntu60, ntu120, babel60, babel120: labels must be of these.
         labels_file: CSV with one row per clip, see prepare.
+        labels: the column that holds them, see prepare.
         names: what clips' names say, such as "{label}_{subject}_{_}", see prepare.
         pose: video: what sees the joints, see prepare.
         plugins: video: Python files with an estimator of your own.
@@ -86,7 +88,7 @@ def inspect(
         kinegraph inspect ntu60_2d.pkl --class-names ntu60 --json > findings.json
     """
     options = {"pose": pose, "layout": layout, "class_names": class_names, "units": units, "image_size": image_size}
-    options |= {"labels_file": labels_file, "names": names}
+    options |= {"labels_file": labels_file, "labels": labels, "names": names}
     found = inspection(path, format, options | {"sample": None if all else SAMPLE}, quiet=json)
     if json:
         print(found.as_json())

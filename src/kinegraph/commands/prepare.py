@@ -43,7 +43,7 @@ class ForReaders(TypedDict, total=False):
     """Options that are given to the readers as they are; the docstring of `prepare` explains each."""
 
     bodies: Literal["tracked", "energy", "score", "rows"] | None
-    labels: Literal["movement", "quality", "correct"] | None
+    labels: str | None
     layout: str | None
     class_names: str | None
     split_name: str | None
@@ -105,8 +105,8 @@ def prepare(
             first four bodies that spread most. openpose: "tracked" (the default) follows people by nearness, "score"
             takes the best of each frame, as the published reader does. annotations, npy, poses, tfrecord, table:
             "tracked" (the default) follows people who change rows of an array, "rows" leaves them in their rows.
-        labels: ui-prmd, npz: "movement" (the default) is the recording's class, "quality" makes it two, correct and
-            incorrect, "correct" leaves out the incorrect ones.
+        labels: the column of the table or the labels file that holds them, where its name does not say so. ui-prmd and
+            npz: "quality" makes two classes of each, correct and incorrect, "correct" leaves out the incorrect.
         layout: joints where the files do not say them: a layout name or a .yaml file.
         class_names: text file with one class name per line, or ntu60, ntu120, babel60, babel120; it names
             classes that are numbers, and orders named ones.
@@ -179,10 +179,12 @@ def prepare(
             raise ValueError(f"--executor is for ntu and openpose; {module.NAME} is read by one process")
         path = path.absolute()  # the workers are in other folders
     sets, only = _sets_and_names(classes)
-    of_persons = labels_file if per_person and labels_file is not None and lists_persons(labels_file) else None
     options: dict[str, object] = {name: it for name, it in facts.items() if it is not False}
+    labels, persons = facts.get("labels"), per_person and labels_file is not None
+    of_persons = labels_file if persons and lists_persons(labels_file, labels) else None
     options |= {"classes": sets, "people": people, "val_share": val_share, "workers": cluster or workers}
     options |= {"labels_file": None if of_persons else labels_file, "names": names}
+    options |= {"labels": None} if of_persons else {}
     options |= {"resample_fps": None if segments else resample_fps}  # segments count the frames of the files
     of_videos = module.NAME == "video"
     with watching() if of_videos else nullcontext() as watch:
@@ -195,7 +197,9 @@ def prepare(
         if only or merge:
             found = chosen(found, only, merge)
         if per_person:
-            found = each_person(found, of_persons, class_names=facts.get("class_names"), val_share=val_share)
+            found = each_person(
+                found, of_persons, class_names=facts.get("class_names"), val_share=val_share, labels=labels
+            )
         if segments and none != IGNORE and not complete(tables):
             found = with_none(found, none)
         if cut_segments:

@@ -168,8 +168,8 @@ def _labels(facts, expected) -> Iterable[Finding]:
         yield Finding(
             "note",
             "unlabelled",
-            "the clips have no labels: they can be predicted, not trained on; --labels-file FILE (one row per clip) or "
-            "--names FORM gives them, or, where a file is a clip, a folder for each class",
+            "the clips have no labels: they can be predicted, not trained on; --labels COLUMN, --labels-file FILE (one "
+            "row per clip) or --names FORM gives them, or, where a file is a clip, a folder for each class",
         )
     read_of = [one for one in read if one.segments is None]
     if form := _form_that_says_more(read_of):

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from unicodedata import normalize
 
+import numpy as np
 import pytest
 
 from kinegraph.data.formats import recordings
@@ -47,12 +48,81 @@ def test_the_labels_file_is_understood_however_its_header_is_spelt(clips, tmp_pa
     assert found.changed() == []
 
 
+FORMS = {  # files of the clips a to d; the column "posture" has their labels beside another one
+    "long.csv": "clip,frame,joint,x,y,posture,action\n"
+                + "".join(f"{it},0,nose,1,2,{'ab'[i % 2]},x\n" for i, it in enumerate("abcd")),
+    "wide.csv": "posture,action," + ",".join(f"{joint}_x,{joint}_y" for joint in "mnopq")
+                + "\n" + "".join(f"{it},x,1,2,3,4,5,6,7,8,9,9\n" * 2 for it in "abab"),
+    "clips.json": json.dumps({"clips": [{"name": it, "posture": "ab"[i % 2], "keypoint": [[[[1, 2]] * 17]]}
+                                        for i, it in enumerate("abcd")]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_column_is_named_as_that_of_the_labels(tmp_path, name):
+    """Of tables, of other formats by what they know of a clip, and of labels files."""
+    (tmp_path / name).write_text(FORMS[name])
+    layout = None if name == "wide.csv" else "coco17"
+    found = recordings(tmp_path / name, labels="Posture", layout=layout)
+    assert [clip.label for clip in found.clips] == [0, 1, 0, 1]
+    assert found.class_names == ("a", "b")
+    with pytest.raises(ValueError, match=r"has no column 'postur', .*did you mean 'posture'"):
+        recordings(tmp_path / name, labels="postur", layout=layout)
+
+
+def test_a_column_of_the_labels_file_or_of_a_pickle_is_named(tmp_path):
+    file = labels_file(tmp_path, "clip,posture,group")
+    for i in range(8):
+        np.save(tmp_path / f"c{i}.npy", np.random.default_rng(i).uniform(0, 500, (4, 17, 2)))
+    without = recordings(tmp_path, labels_file=file, layout="coco17")
+    assert [clip.label for clip in without.clips] == [0, 1] * 4  # the only words that come again
+    found = recordings(tmp_path, labels_file=file, labels="group", layout="coco17")
+    assert [clip.label for clip in found.clips] == [0, 0, 1, 1, 2, 2, 3, 3]
+    with pytest.raises(ValueError, match=r"has no column 'room', which --labels names; found posture|found nothing"):
+        recordings(tmp_path, labels="room", layout="coco17")
+
+
+def test_a_labels_file_of_subjects_alone_is_complete(tmp_path):
+    """Folders may give the labels; a column that may hold some is named."""
+    for i in range(4):
+        (tmp_path / "set" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / "set" / "ab"[i % 2] / f"c{i}.npy", np.random.default_rng(i).uniform(0, 500, (4, 17, 2)))
+    rows = "".join(f"c{i},{i // 2},7{i} kg,1.8 m\n" for i in range(4))
+    (tmp_path / "s.csv").write_text("clip,subject,weight,height\n" + rows)
+    found = recordings(tmp_path / "set", labels_file=tmp_path / "s.csv", layout="coco17")
+    assert [(clip.label, clip.attributes["subject"]) for clip in found.clips] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert not [line for line in found.skipped() if line.startswith("labels")]
+    assert "column 'height': left out, as one of width and height alone is no size of pictures" in found.skipped()
+
+
+def test_clips_are_found_in_whatever_column_names_them(tmp_path):
+    """By the cells; clips may have an ending that no row has. A column of subjects alone names none."""
+    for name in ("s1_walk", "s1_run", "s2_walk", "s2_run"):
+        np.save(tmp_path / f"{name}_color.npy", np.random.default_rng(len(name)).uniform(0, 500, (4, 17, 2)))
+    header = "Nr,Trial label,Patient,Outcome,weight,variation_id\n"
+    rows = [f"{i},s{i // 2}_{('walk', 'run')[i % 2]},{i // 2},{'ab'[i % 2]},70,1\n" for i in range(2, 6)]
+    (tmp_path / "odd.csv").write_text(header + "".join(rows))
+    found = recordings(tmp_path, labels_file=tmp_path / "odd.csv", layout="coco17")
+    said = [(clip.name, clip.label, clip.attributes["subject"]) for clip in found.clips]
+    assert said[:2] == [("s1_run_color", 1, 1), ("s1_walk_color", 0, 1)]
+    assert [subject for *_, subject in said] == [1, 1, 2, 2]
+    assert "clips are named in the column 'Trial label' of odd.csv" in found.assumed
+    assert "rows of odd.csv name clips without their common ending '_color'" in found.assumed
+
+
 LISTS = {
     "ucf.txt": "".join(f"videos/c{i}.avi {i % 2}\n" for i in range(8)),
     "rawframes.txt": "".join(f"videos/c{i} 120 {i % 2}\n" for i in range(8)),
     "pairs.csv": "".join(f"c{i},{i % 2}\n" for i in range(8)),
     "excel.csv": "sep=;\nclip;label\n" + "".join(f"c{i};{i % 2}\n" for i in range(8)),
     "names.json": json.dumps({f"c{i}.mp4": i % 2 for i in range(8)}),
+    "wlasl.json": json.dumps(
+        [
+            {"gloss": it, "instances": [{"video_id": f"c{i}", "box": [1, 2]} for i in range(8) if i % 2 == label]}
+            for label, it in enumerate(("book", "drink"))
+        ]
+    ),
+    "corpus.csv": "name|video|orth\n" + "".join(f"c{i}|c{i}/*.png|{'AB'[i % 2]}\n" for i in range(8)),
     "facts.json": json.dumps({f"c{i}.mp4": {"label": i % 2, "age": 30} for i in range(8)}),
 }
 
@@ -60,10 +130,13 @@ LISTS = {
 @pytest.mark.parametrize("name", LISTS)
 def test_labels_files_that_are_no_tables(clips, tmp_path, name):
     (tmp_path / name).write_text(LISTS[name])
-    found = recordings(clips, labels_file=tmp_path / name, layout="coco17")
+    labels = "orth" if name == "corpus.csv" else None
+    found = recordings(clips, labels_file=tmp_path / name, layout="coco17", labels=labels)
     assert [clip.label for clip in found.clips] == [0, 1] * 4
     assert found.skipped() == []
-    assert name == "excel.csv" or any(line.startswith(("rows of", name)) for line in found.assumed)
+    assert name in ("excel.csv", "wlasl.json", "corpus.csv") or any(
+        line.startswith(("rows of", name)) for line in found.assumed
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,7 +241,6 @@ def test_columns_without_a_meaning_are_named_and_kept(clips, tmp_path):
         ("clip,lable,subject", "labels.csv: unknown column 'lable'; did you mean 'label'?"),
         ("clip,label,Subjekt", "labels.csv: unknown column 'Subjekt'; did you mean 'subject'?"),
         ("clip,label,Label", "labels.csv: the column 'label' is there twice"),
-        ("clips,label,subject", "labels.csv has no column 'clip'; found clips, label, subject; did you mean 'clips'?"),
     ],
 )
 def test_wrong_headers_are_one_line(clips, tmp_path, header, message):

@@ -44,6 +44,28 @@ def test_a_workbook_is_read_as_the_csv_of_its_cells(book, tmp_path):
     assert not clip.keypoint[0, 2, 1].any()
 
 
+def test_sheets_of_one_header_are_clips_or_joints(book, tmp_path):
+    (tmp_path / "mouse.yaml").write_text(LAYOUT)
+    layout = str(tmp_path / "mouse.yaml")
+    (wanted,) = read(book("one.xlsx", ROWS), layout=layout)
+    found = recordings(book("walk.xlsx", [["fps", 30]], ROWS, ROWS), layout=layout)
+    first, second = found.clips
+    assert (first.name, second.name) == ("sheet 1", "sheet 2")
+    np.testing.assert_array_equal(first.keypoint, wanted.keypoint)
+    assert "sheets beside sheet 1, sheet 2: sheet 0" in found.skipped()
+    named = [[["video", *ROWS[0][:7]], *([f"take {i}", *row[:7]] for row in ROWS[1:5])] for i in (0, 1)]
+    assert [clip.name for clip in read(book("named.xlsx", *named), layout=layout)] == ["take 0", "take 1"]
+    joints = [[["frame", "x", "y"], *([t, 10 * i + t, 5] for t in range(4))] for i in range(3)]
+    (tmp_path / "j.yaml").write_text(
+        "{name: j, joints: [sheet 0, sheet 1, sheet 2], centre: sheet 0, "
+        "bones: [[sheet 1, sheet 0], [sheet 2, sheet 0]]}"
+    )
+    (clip,) = read(book("joints.xlsx", *joints), layout=str(tmp_path / "j.yaml"))
+    assert clip.keypoint[0, :, :, 0].tolist() == [[t, 10 + t, 20 + t] for t in range(4)]
+    with pytest.raises(ValueError, match="several sheets, sheet 0, sheet 1: save the one with the table"):
+        recordings(book("two.xlsx", ROWS, joints[0]))
+
+
 def test_labels_and_segments_in_workbooks(book, tmp_path):
     (table,), _ = read_tables(book("boris.xlsx", BORIS))
     (row,) = table.rows
@@ -59,7 +81,7 @@ def test_labels_and_segments_in_workbooks(book, tmp_path):
 
 def test_what_cannot_be_read_is_named(book, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"has several sheets, sheet 0, sheet 1: save the one with the table"):
-        read_tables(book("two.xlsx", BORIS, BORIS))
+        read_tables(book("two.xlsx", BORIS, [row[1:] for row in BORIS]))
     (tmp_path / "text.xlsx").write_text("frame,x")
     with pytest.raises(ValueError, match=r"text\.xlsx is not a readable Excel workbook"):
         read_tables(tmp_path / "text.xlsx")

@@ -160,7 +160,7 @@ def test_a_labels_file_without_labels_says_so(tmp_path):
     (tmp_path / "labels.csv").write_text("file,age\na.npy,20\n")
     found = recordings(tmp_path / "a.npy", labels_file=tmp_path / "labels.csv")
     list(found.clips)
-    assert "labels: labels.csv has no column 'label', beside clip it has age" in found.skipped()
+    assert "labels: labels.csv does not say which column has them; --labels NAME does, of age" in found.skipped()
     (tmp_path / "labels.csv").write_text("file,exercise\na.npy,squat\n")
     assert recordings(tmp_path / "a.npy", labels_file=tmp_path / "labels.csv").class_names == ("squat",)
 

@@ -3,8 +3,8 @@
 A module of FORMATS has
 
     NAME, TITLE                      the name for --format, and a title for people
-    SUFFIXES                         the usual ends of its files' names; formats may share one. A file that no `detect`
-                                     knows goes to the first format in FORMATS that has its end
+    SUFFIXES, BELOW                  the usual ends of its files' names; formats may share one. A file that no `detect`
+                                     knows goes to the first in FORMATS that has its end. BELOW: in folders alone
     detect(path) -> str | None       why the path has this format, by its content; None where it has another one
     read(path, **options)            -> Recordings, whose clips are SkeletonClips and Faults; raises ValueError for a
                                      file of which nothing can be read. Its keyword arguments are its options.
@@ -131,11 +131,11 @@ ALIASES: dict[str, tuple[str, dict[str, object]]] = {
 DESCRIBED = (table, arrays, movement)  # formats beside whose files `convert` writes what they have no place for
 # Options of every format. fps, image_size: of all clips, in place of what the files say. units: where the files do not
 # say them. up: the vertical axis of the files; clips come with y upward (3D) or downward (2D). resample_fps: the frame
-# rate that clips are brought to.
-# labels_file: a CSV with one row per clip. val_share: part of the clips that becomes "val", where they have no split.
-# class_names: a text file of them. names: the form of the clips' names, such as "{label}_{subject}", see `clip_names`.
+# rate that clips are brought to. labels: the column of labels. labels_file: a CSV with one row per clip. val_share: the
+# part of the clips that becomes "val", where they have no split. class_names: a text file of them. names: the form of
+# the clips' names, such as "{label}_{subject}", see `clip_names`.
 LABELLING = ("labels_file", "val_share", "class_names", "names")
-COMMON = ("fps", "image_size", "units", "up", "resample_fps", *LABELLING, *CLEANING)
+COMMON = ("labels", "fps", "image_size", "units", "up", "resample_fps", *LABELLING, *CLEANING)
 SAID = ("missing", "network")  # kinds of errors that say all: a package that is missing, a file of weights
 BY_ENDING = "ends in"  # the reason where the content decided nothing
 
@@ -229,8 +229,9 @@ def _read_by(
     module: ModuleType, path: Path, reason: str, options: Mapping[str, Any], fixed: Mapping[str, object], whole: bool
 ) -> tuple[Recordings, Mapping[str, Any]]:
     """What the reader of a format gives, and the options that it does not take. reason, fixed: see `recognise`."""
-    by_names = "names" in options and "names" not in options_of(module)  # then labels and splits are given here
-    known = {*options_of(module)} - ({*LABELLING} if by_names else set())
+    takes = {*options_of(module)}
+    here = any(name in options and name not in takes for name in ("names", "labels"))  # labels and splits are given
+    known = takes - ({*LABELLING, *["labels"] * ("labels_file" in options)} if here else set())
     own = {name: value for name, value in options.items() if name in known} | fixed
     reader = getattr(module, "read_whole", module.read) if whole else module.read
     if own and reader is not module.read:
@@ -240,7 +241,7 @@ def _read_by(
     about = read_about(beside(path)) if module in DESCRIBED else {}
     if about and "layout" not in own:
         own["layout"] = about["layout"]
-    listed = {name: options[name] for name in LABELLING if name in options and name not in own}
+    listed = {name: options[name] for name in (*LABELLING, "labels") if name in options and name not in own}
     try:
         found = labelled(partial(reader, path, **own), **listed) if listed else reader(path, **own)
     except ValueError as error:
@@ -250,7 +251,7 @@ def _read_by(
     rest = {name: value for name, value in options.items() if name not in own}
     if module is not folder:
         lines = line_on_folders(path, found) if path.is_dir() else ()
-        others = other_kinds(path, module.SUFFIXES) if path.is_dir() and module not in (babel, frame_arrays) else []
+        others = other_kinds(path, (*module.SUFFIXES, *getattr(module, "BELOW", ()))) if path.is_dir() else []
         found = with_shares(without_placeholders(replace(found, assumed=(*lines, *found.assumed))))
         found = replace(found, skipped=lambda lines=found.skipped: [*lines(), *others])
     return with_companion(about, found, options) if about else found, rest

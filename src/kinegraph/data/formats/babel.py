@@ -35,7 +35,7 @@ from kinegraph.skeleton.layout import load_layout
 Classes = Literal[60, 120]
 NAME = "babel"
 TITLE = "BABEL with the joints of AMASS"
-SUFFIXES = ()
+SUFFIXES, BELOW = (), (".npz",)
 SPLIT = "split"
 FPS = 30
 CHUNK = 150  # frames

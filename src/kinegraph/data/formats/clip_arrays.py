@@ -241,6 +241,8 @@ def _batches(shapes: Mapping[str, tuple[int, ...]]) -> list[_Batch]:
         labels = [said[key] for key in ((word, part) for word in LABELS) if key in said]
         if data and labels and _are_clips(shapes[data[0]]) and shapes[labels[0]][:1] == shapes[data[0]][:1]:
             found.append(_Batch(data[0], labels[0], part))
+    if len(found) > 1 and not any(it.part == "train" for it in found):  # x beside test_x, as SGN's files have them
+        found = [replace(it, part=it.part or "train") for it in found]
     return found
 
 

@@ -14,17 +14,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path
+from difflib import get_close_matches
 
 import numpy as np
 
 from kinegraph.data.column_words import WORDS, plain_word
 from kinegraph.data.dataset_write import COLUMNS
 from kinegraph.data.formats.conventions import names_of_classes
-from kinegraph.data.formats.labels_lists import label_lines
 from kinegraph.data.split_names import ABSENT
-from kinegraph.messages import did_you_mean, first_few, one_line, quoted
+from kinegraph.messages import did_you_mean, first_few, quoted
 
 VAL_SHARE = 0.2
 MADE_HERE = "made here"  # in what `made_split` says
@@ -34,9 +32,11 @@ UNIT = re.compile(
     r"(?<=.)\s*[(\[]\s*(mm|cm|m|px|pixels?|s|sec|seconds?|ms|(milli|centi)?met(er|re)s?)\s*[)\]]$", re.IGNORECASE
 )
 INDEX = re.compile(r"|Unnamed: \d+")  # how pandas names the column of row numbers
+SLIP = 0.79  # how alike two names are, of 1: lable and label, not video and view
 MOST_CHECKED = 100  # columns that are compared with known names
 PARTS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
-OWN = ("label", "fps", "width", "height")
+SIZE = ("width", "height")
+OWN = ("label", "fps", *SIZE)
 KNOWN = ("label", "split", "fps", "width", "height", "subject", "camera", "setup", "replication", "view", "session")
 ALIASES = {
     "label": ("labels", "class", "class_name", "category", "action", "activity", "gesture", "target", "exercise",
@@ -44,13 +44,17 @@ ALIASES = {
               "class_label", "action_name", "action_id", "action_label", "activity_name", "activity_label",
               *WORDS["label"]),
     "split": ("set", "subset", "partition"),
-    "subject": ("subjects", "subject_id", "subjectid", "participant", "participant_id", "actor", "performer", "user",
-                "patient", "patient_id", "signer", "athlete", "player", *WORDS["subject"]),
-    "fps": ("frame_rate", "framerate"),
+    "subject": ("subjects", "subject_id", "subjectid", "participant", "participant_id", "actor", "actor_id",
+                "performer", "performer_id", "user", "user_id", "patient", "patient_id", "signer", "signer_id",
+                "speaker", "athlete", "player", *WORDS["subject"]),
+    "fps": ("frame_rate", "framerate", "frames_per_second"),
 }  # fmt: skip
+IN_ALL = ("vid", "vid_id", "vid_name", "clip_id", "clip_no", "clip_number", "seq", "seq_id", "seq_name", "sequence",
+          "sequence_id", "sequence_name", "sample_id", "sample_name", "recording_id", "recording_name", "episode_id",
+          "episode_index", "session_pitch", *WORDS["clip"])  # fmt: skip
 OF_CLIPS = {
     "clip": ("name", "clip_name", "video", "video_id", "sample", "file", "filename", "file_name", "path", "file_path",
-             "filepath", "id", "recording", *WORDS["clip"]),
+             "filepath", "id", "recording", *IN_ALL),
 }  # fmt: skip
 
 TRIALS = ("trial", "trial_id", "trial_number", "trial_no", "take", "repetition", *WORDS["trial"])
@@ -71,7 +75,7 @@ class ClipColumns:
 class Facts:
     """Of all clips. note: what was decided here and not by the table, in words. faults: of single clips.
 
-    unknown: columns that have no meaning here and are kept as attributes.
+    unknown: columns that have no meaning here and are kept as attributes. alone: one of width and height.
     """
 
     clips: dict[str, ClipColumns]
@@ -79,13 +83,15 @@ class Facts:
     note: str
     faults: dict[str, str]
     unknown: tuple[str, ...] = ()
+    alone: str = ""
 
     def lines(self) -> list[str]:
-        """The line on columns that have no meaning here."""
+        """The lines on columns that have no meaning here."""
         named = (
             f"{first_few(self.unknown, 8)}: kept with the clips as {'it is' if len(self.unknown) == 1 else 'they are'}"
         )
-        return [f"{named}, without a meaning here"] * bool(self.unknown)
+        alone = f"column '{self.alone}': left out, as one of {' and '.join(SIZE)} alone is no size of pictures"
+        return [f"{named}, without a meaning here"] * bool(self.unknown) + [alone] * bool(self.alone)
 
 
 def named_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]] = ALIASES) -> dict[str, str]:
@@ -106,6 +112,31 @@ def named_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]] =
     return named
 
 
+def with_label(columns: Sequence[str], label: str | None, where: object) -> list[str]:
+    """The columns, where `label` names the one that holds the labels. Raises ValueError where there is none of it.
+
+    where: the table, to name it.
+    """
+    if label is None:
+        return list(columns)
+    plain = [plain_column(name) for name in columns]
+    places = [i for i, name in enumerate(columns) if name == label] or [
+        i for i, name in enumerate(plain) if name == plain_column(label)
+    ]
+    if not places:
+        named = did_you_mean(label, columns) or f"; found {first_few(columns, 8) or 'nothing'}"
+        raise ValueError(f"{where} has no column {quoted(label)}, which --labels names{named}")
+    others = [f"other {name}" if plain[i] == "label" else name for i, name in enumerate(columns)]
+    return ["label" if i == places[0] else name for i, name in enumerate(others)]
+
+
+def labels_from(table: Mapping[str, Mapping[str, str]], label: str | None, where: object) -> dict[str, dict[str, str]]:
+    """The cells of clips by the columns of `with_label`; all clips have the same ones."""
+    columns = list(next(iter(table.values()), {}))
+    named = dict(zip(columns, with_label(columns, label, where), strict=True))
+    return {clip: {named[column]: cell for column, cell in cells.items()} for clip, cells in table.items()}
+
+
 def label_in(content: Mapping) -> str:
     """The label that an object says under one of its names, as a cell; "" where it says none."""
     plain = {plain_column(str(name)): value for name, value in content.items()}
@@ -122,13 +153,26 @@ def _twice(names: Iterable[str]) -> str | None:
     return next((name for name, times in Counter(names).items() if times > 1), None)
 
 
-def _checked_attributes(columns: Sequence[str]) -> tuple[str, ...]:
+def checked_attributes(columns: Sequence[str]) -> tuple[str, ...]:
     """The columns that have no meaning here. Raises ValueError for one that is a misspelt name."""
     unknown = tuple(column for column in columns if column not in (*KNOWN, TRIALS[0]) and not is_split(column))
     for column in unknown[:MOST_CHECKED]:
-        if hint := did_you_mean(column.lower(), [name for name in KNOWN if name not in columns]):
+        if hint := misspelt(column, columns):
             raise ValueError(f"unknown column {quoted(column)}{hint}")
     return unknown
+
+
+def misspelt(column: str, columns: Sequence[str], known: Sequence[str] = KNOWN) -> str:
+    """The end of a message about a column whose name is a fact's but for a slip or two; "" for another one.
+
+    A side of a picture is meant beside the other alone: weight is no height.
+    """
+    if plain_column(column) in (*IN_ALL, *OF_CLIPS["clip"]):
+        return ""
+    missing = [name for name in known if name not in columns]
+    missing = [name for name in missing if name not in SIZE or any(side in columns for side in SIZE)]
+    close = get_close_matches(column.lower(), missing, 1, SLIP)
+    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def facts(
@@ -148,7 +192,7 @@ def facts(
     named = named_columns(list(next(iter(table.values()), {})))
     table = {clip: {named[column]: cell for column, cell in cells.items()} for clip, cells in table.items()}
     columns = list(named.values())
-    unknown = _checked_attributes(columns)
+    unknown = checked_attributes(columns)
     given = [column for column in columns if is_split(column)]
     if given and val_share is not None:
         raise ValueError(f"the clips have a split in column '{given[0]}'; --val-share is for clips without one")
@@ -162,21 +206,22 @@ def facts(
     if taken := [key for key in (*attributes, *splits) if key in COLUMNS or not key]:
         raise ValueError(f"the column {quoted(taken[0])} cannot be an attribute of clips, the name is taken; rename it")
     size = image_size_of(image_size) if image_size else None
-    clips = {}
+    sides = [side for side in SIZE if side in columns]
+    clips, alone = {}, sides[0] if len(sides) == 1 else ""
     for clip, cells in table.items():
         try:
-            rate, sides = _positive("fps", cells.get("fps", ""), fps), _size(cells, size)
+            rate, of_clip = _positive("fps", cells.get("fps", ""), fps), size if alone else _size(cells, size)
         except ValueError as error:
-            rate, sides = fps, size
+            rate, of_clip = fps, size
             faults.setdefault(clip, str(error))
         clips[clip] = ClipColumns(
             label=labels[clip],
             fps=rate,
-            image_size=sides,
+            image_size=of_clip,
             attributes={key: values[clip] for key, values in attributes.items()},
             splits={key: parts[clip] for key, parts in splits.items()},
         )
-    return Facts(clips, names, note, faults, unknown)
+    return Facts(clips, names, note, faults, unknown, alone)
 
 
 def made_split(
@@ -222,46 +267,6 @@ def image_size_of(text: str) -> tuple[int, int]:
     if not (match := re.fullmatch(r"([1-9]\d{0,5})\s*[x×,]\s*([1-9]\d{0,5})", text.strip())):
         raise ValueError(f"image size {quoted(text)} is not width x height, such as 1920x1080")
     return int(match[1]), int(match[2])
-
-
-def read_labels_file(path: Path) -> dict[str, dict[str, str]]:
-    """A CSV with one row per clip: its column `clip` (or `name`), and any of the columns above; see `labels_rows`."""
-    return labels_rows(path)[0]
-
-
-def labels_rows(path: Path) -> tuple[dict[str, dict[str, str]], list[str], tuple[str, ...]]:
-    """The rows of such a file by the names of their clips, and no keys; or, where no column names the clips, by the
-    columns that tell them apart, such as subject and trial, which are the keys; and lines on what was assumed."""
-    found: dict[str, dict[str, str]] = {}
-    known = {*KNOWN, *chain.from_iterable((ALIASES | OF_CLIPS | OF_TRIALS).values()), *OF_CLIPS, *OF_TRIALS}
-    lines, said = label_lines(path, known, plain_column)
-    _, header = next(lines, (1, []))
-    try:
-        names = named_columns(header, ALIASES | OF_CLIPS | OF_TRIALS)
-        _checked_attributes([name for name in names.values() if name not in ("clip", *OF_TRIALS)])
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    keys = [] if "clip" in names.values() else [name for name in KEYS if name in names.values()]
-    hint = "" if "clip" in names.values() else did_you_mean("clip", header)
-    if "clip" not in names.values() and (hint or not keys):
-        hint = hint or "; name each clip in a column clip, by its file and folder, such as squat/take1"
-        raise ValueError(f"{path} has no column 'clip'; found {one_line(', '.join(header)) or 'nothing'}{hint}")
-    header = [names[column] for column in header]
-    for line, row in lines:
-        if len(row) != len(header):
-            raise ValueError(f"{path} line {line} has {len(row)} cells, the header has {len(header)}")
-        named = zip(header, (cell.strip() for cell in row), strict=True)
-        cells = {name: cell for name, cell in named if not INDEX.fullmatch(name)}
-        clip = ", ".join(f"{key} {cells[key]}" for key in keys) if keys else cells.pop("clip")
-        if not clip:
-            raise ValueError(f"{path} line {line}: the clip has no name")
-        if clip in found:
-            hint = "" if "/" in clip or keys else "; a clip in a folder is named with it, such as squat/take1"
-            raise ValueError(f"{path} line {line}: clip {quoted(clip)} is listed twice{hint}")
-        found[clip] = cells
-    if not found:
-        raise ValueError(f"{path} lists no clips")
-    return found, keys, said
 
 
 # ---- columns ---------------------------------------------------------------------------------------------------------

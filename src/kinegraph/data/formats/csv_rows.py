@@ -24,7 +24,8 @@ from kinegraph.messages import quoted
 NO_TEXT = (*COLUMNAR, *EXCEL)  # lines of these are no rows
 BY_VALUES = (*NO_TEXT, *JSON)
 AXES = {"x", "y", "z", "score", "scores", "conf", "confidence", "likelihood", "visibility", "presence"}
-CELLS = re.compile(r"[,;\t]")
+SEPARATORS = ",;\t|"
+CELLS = re.compile(r"[,;\t|]")
 FLOAT = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|\s*nan\s*|", re.IGNORECASE)
 UNIT = re.compile(
@@ -109,7 +110,7 @@ def separator_of(path: Path) -> str:
     """What separates the cells of a table, by its first line."""
     with path.open(newline="", encoding=encoding_of(path), errors="replace") as file:
         skipped, lines = _without_comments(file)
-        return max(",;\t", key=(next(lines, "") if skipped else file.readline(1 << 16)).count)
+        return max(SEPARATORS, key=(next(lines, "") if skipped else file.readline(1 << 16)).count)
 
 
 def text_rows(path: Path) -> Iterator[Row]:

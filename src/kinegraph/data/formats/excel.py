@@ -1,10 +1,13 @@
 """The rows of an Excel workbook (.xlsx) as text, by openpyxl, the extra `excel`. Formulas count by their last values.
 
-One sheet may have cells: which one is meant would be a guess. Of Xsens MVN's workbooks it is "Segment Position".
+Sheets with one header are read below each other, the name of the sheet in a column of its own: that of the clip where
+no other column names it, or of the joint where rows have x and y alone. Narrow sheets beside a wide one, such as notes,
+are left out. Among sheets that differ otherwise, which one is meant would be a guess. Of Xsens MVN's workbooks it is
+"Segment Position".
 """
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from importlib import import_module
@@ -19,6 +22,8 @@ EXCEL = (".xlsx", ".xlsm")
 LARGEST = 1 << 30  # bytes of a workbook, unpacked
 OF_XSENS = "Segment Position"
 TOP = 3  # rows that may belong to the header
+SHEET = "sheet"
+NARROW = 3  # times as many columns has a sheet beside which another one holds notes
 UNREADABLE = (ValueError, OSError, KeyError, TypeError, IndexError, AttributeError, SyntaxError, zipfile.BadZipFile)
 
 
@@ -35,12 +40,14 @@ def excel_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             raise FormatError("too_large", f"{path} has {size:,} bytes unpacked, expected at most {LARGEST:,}")
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         try:
-            filled = [sheet for sheet in book.worksheets if any(True for _ in islice(_rows(sheet), 1))]
-            filled = [sheet for sheet in filled if sheet.title == OF_XSENS] or filled
-            if len(filled) > 1:
-                names = first_few([sheet.title for sheet in filled])
+            sheets, headers = _sheets_read(book)
+            if any(header != headers[0] for header in headers):
+                names = first_few([sheet.title for sheet in sheets])
                 raise FormatError("several_sheets", f"{path} has several sheets, {names}: save the one with the table")
-            yield from _of_one_width(_rows(filled[0])) if filled else ()
+            if len(sheets) > 1:
+                yield from _joined(sheets, headers[0])
+            elif sheets:
+                yield from _of_one_width(_rows(sheets[0]))
         finally:
             book.close()
     except FormatError:
@@ -50,17 +57,48 @@ def excel_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def other_sheets(path: Path) -> tuple[str, ...]:
-    """The line on sheets of a workbook of Xsens MVN that are not read."""
+    """The line on sheets of a workbook that are not read."""
     if path.suffix.lower() not in EXCEL:
         return ()
     with suppress(*UNREADABLE):
         book = import_module("openpyxl").load_workbook(path, read_only=True)
-        names = [sheet.title for sheet in book.worksheets]
+        read = [sheet.title for sheet in _sheets_read(book)[0]]
+        others = [sheet.title for sheet in book.worksheets if sheet.title not in read and _header(sheet)]
         book.close()
-        return (f"sheets beside {OF_XSENS}: {first_few([it for it in names if it != OF_XSENS])}",) * (
-            OF_XSENS in names[1:]
-        )
+        return (f"sheets beside {first_few(read)}: {first_few(others)}",) * bool(others)
     return ()
+
+
+def _sheets_read(book: Any) -> tuple[list[Any], list[list[str]]]:
+    """The sheets with cells, without narrow ones beside a wide one, and their headers; of Xsens MVN's the positions."""
+    filled = [(sheet, header) for sheet in book.worksheets if (header := _header(sheet))]
+    width = max((len(header) for _, header in filled), default=0)
+    of_xsens = [(sheet, header) for sheet, header in filled if sheet.title == OF_XSENS]
+    read = of_xsens or [(sheet, header) for sheet, header in filled if len(header) * NARROW >= width]
+    return [sheet for sheet, _ in read], [header for _, header in read]
+
+
+def _header(sheet: Any) -> list[str]:
+    """The first row with cells; [] of an empty sheet."""
+    return next((row for _, row in _of_one_width(_rows(sheet))), [])
+
+
+def _joined(sheets: Sequence[Any], header: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    """The rows of sheets with one header, and the name of the sheet behind each."""
+    names = {cell.strip().lower() for cell in header}
+    first = next(islice(_rows(sheets[0]), 1, 2), (2, []))[1]
+    alone = {"x", "y"} <= names and all(map(_is_number, filter(None, first)))
+    yield 1, [*header, "joint" if alone else SHEET]
+    for sheet in sheets:
+        for number, row in islice(_of_one_width(_rows(sheet), len(header)), 1, None):
+            yield number, [*row, sheet.title]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return bool(float(cell)) or True
+    except ValueError:
+        return False
 
 
 def _rows(sheet: Any) -> Iterator[tuple[int, list[str]]]:
@@ -75,9 +113,9 @@ def _text(cell: object) -> str:
     return cell.isoformat(sep=" ") if isinstance(cell, datetime) else str(cell)
 
 
-def _of_one_width(rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
-    """The rows without the empty columns behind the header."""
+def _of_one_width(rows: Iterator[tuple[int, list[str]]], width: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """The rows without the empty columns behind the header. width: of the header, where it is known."""
     top = list(islice(rows, TOP))
-    width = max(i for _, row in top for i, cell in enumerate(row, 1) if cell)
+    width = width or max((i for _, row in top for i, cell in enumerate(row, 1) if cell), default=0)
     for number, row in chain(top, rows):
         yield number, (row + [""] * width)[:width]

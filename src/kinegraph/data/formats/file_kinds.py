@@ -123,6 +123,12 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
     ),
     (
         (".csv", ".tsv", ".txt"),
+        rb"(?i)^[^\n]*(velo|velocity|force|moment|torque)_[xyz]\b[^\n]*(velo|velocity|force|moment|torque)_[xyz]\b",
+        "speeds or forces of joints, without their places",
+        "give the markers or joint centres of the recording, as C3D, TRC or CSV",
+    ),
+    (
+        (".csv", ".tsv", ".txt"),
         rb"(?i)^[^\n]*[_. ]q?w\b[^\n]*[_. ]q?x\b[^\n]*[_. ]q?z\b",
         "rotations of joints (quaternions), without their positions",
         "give what the suit's program makes of them, such as MVNX, BVH or C3D",

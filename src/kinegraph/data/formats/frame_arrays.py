@@ -31,7 +31,7 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 NAME, TITLE = "frame-arrays", "an array for each frame (.npy)"
-SUFFIXES = ()  # a folder
+SUFFIXES, BELOW = (), (".npy",)
 LOOKED_AT = 50
 WITHOUT_FACE = "the face: 468 of MediaPipe's points"
 

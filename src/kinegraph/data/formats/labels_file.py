@@ -6,9 +6,9 @@ them or in their names.
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
-from itertools import product
+from itertools import product, takewhile
 from pathlib import Path
 
 from kinegraph.data.formats.clip_columns import (
@@ -20,11 +20,12 @@ from kinegraph.data.formats.clip_columns import (
     facts,
     is_split,
     label_in,
-    labels_rows,
-    read_labels_file,
+    labels_from,
+    named_columns,
 )
 from kinegraph.data.formats.clip_names import LABELS, columns_of, key_of, keys_in, with_names
 from kinegraph.data.formats.conventions import names_of_classes
+from kinegraph.data.formats.labels_lists import header_of, labels_rows
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, each_clip
 from kinegraph.messages import composed, counted, did_you_mean, first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
@@ -34,20 +35,24 @@ FILE_ENDING = re.compile(r"\.[A-Za-z]\w{1,8}$")
 
 
 def with_labels(
-    table: Mapping[str, dict[str, str]], file: Path, stems: Mapping[str, str] | None = None
+    table: Mapping[str, dict[str, str]],
+    file: Path,
+    stems: Mapping[str, str] | None = None,
+    labels: str | None = None,
 ) -> tuple[dict[str, dict[str, str]], list[str], tuple[str, ...]]:
     """The facts of the clips that the file lists, its columns first; a line on each kind of clip that is left out; and
     on how rows without names were found.
 
-    table: what is known of each clip. stems: names of their files, where clips have other names. Raises ValueError
-    where the file lists none of them.
+    table: what is known of each clip. stems: names of their files, where clips have other names. labels: the column of
+    the labels. Raises ValueError where the file lists none of the clips.
     """
     file = Path(file)  # in Python also a text
-    listing, keys, said = labels_rows(file)
+    listing, keys, said = _listed(table, file, labels)
     if not any(map(label_in, table.values())):
         listing, more = _with_label(listing, file)
         said += more
-    row = _rows_by(table, listing, keys, file) if keys else _rows(table, listing)
+    row, ending = (_rows_by(table, listing, keys, file), "") if keys else _rows_by_name(table, listing)
+    said += (f"rows of {file.name} name clips without their common ending '{ending}'",) * bool(ending)
     row |= {clip: stem for clip, stem in (stems or {}).items() if clip in table and stem in listing}
     both = {clip: table[clip] | listing[key] for clip, key in row.items()}
     if not both:
@@ -61,10 +66,33 @@ def with_labels(
     return both, _left_out(table, listing, row, file), (*said, *[of_keys] * bool(keys))
 
 
+def _listed(
+    table: Collection[str], file: Path, labels: str | None
+) -> tuple[dict[str, dict[str, str]], list[str], tuple[str, ...]]:
+    """The rows as of `labels_rows`; where its clips are none of the table, by the column whose cells name most of them.
+
+    Raises ValueError as `labels_rows` does.
+    """
+    try:
+        found, problem = labels_rows(file, labels), None
+        if found[1] or _rows_by_name(table, found[0])[0]:
+            return found
+    except ValueError as error:
+        found, problem = None, error
+    for column in header_of(file):
+        with suppress(ValueError):
+            listing, keys, said = labels_rows(file, labels, column)
+            if not keys and len(_rows_by_name(table, listing)[0]) * 2 > min(len(table), len(listing)):
+                return listing, [], (*said, f"clips are named in the column '{column}' of {file.name}")
+    if found is None:
+        raise problem or ValueError(f"{file} lists no clips")
+    return found
+
+
 def _left_out(
-    table: Collection[str], listing: Mapping[str, Mapping[str, str]], row: Mapping[str, str], file: Path
+    table: Mapping[str, Mapping], listing: Mapping[str, Mapping[str, str]], row: Mapping[str, str], file: Path
 ) -> list[str]:
-    """Lines on clips without a row and rows without a clip, and where nothing gives labels."""
+    """Lines on clips without a row and rows without a clip, and on columns that may hold labels where nothing does."""
     used = {*row.values()}
     unlisted, absent = [clip for clip in table if clip not in row], [key for key in listing if key not in used]
     lines = []
@@ -72,10 +100,16 @@ def _left_out(
         lines += [f"{counted(len(unlisted), 'clip')} that {file.name} does not list: {first_few(unlisted)}"]
     if absent:
         lines += [f"{counted(len(absent), 'clip')} of {file.name} without recording: {first_few(absent)}"]
-    if not any("label" in cells for cells in listing.values()):
-        there = first_few(list(next(iter(listing.values()))), 8) or "nothing"
-        lines += [f"labels: {file.name} has no column 'label', beside clip it has {there}"]
+    columns = next(iter(listing.values()))
+    if "label" not in columns and not any(map(label_in, table.values())):
+        others = [name for name in columns if not _is_known(name)]
+        way = f"--labels NAME does, of {first_few(others, 8)}"
+        lines += [f"labels: {file.name} does not say which column has them; {way}"] * bool(others)
     return lines
+
+
+def _is_known(column: str) -> bool:
+    return column in (*KNOWN, *TRIALS) or is_split(column)
 
 
 def _with_label(listing: dict[str, dict[str, str]], file: Path) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
@@ -84,8 +118,7 @@ def _with_label(listing: dict[str, dict[str, str]], file: Path) -> tuple[dict[st
 
     def may_be_labels(name: str) -> bool:
         words = [it for it in columns[name] if it and not re.fullmatch(r"[\W\d]+", it)]
-        known = name in (*KNOWN, *TRIALS) or is_split(name)
-        return not known and 0 < len({*words}) * 2 <= len(columns[name])
+        return not _is_known(name) and 0 < len({*words}) * 2 <= len(columns[name])
 
     found = list(filter(may_be_labels, columns))
     if "label" in columns or len(found) != 1:
@@ -139,6 +172,20 @@ def _rows(clips: Collection[str], listing: Collection[str]) -> dict[str, str]:
     return found
 
 
+def _rows_by_name(clips: Collection[str], listing: Collection[str]) -> tuple[dict[str, str], str]:
+    """The same; where no clip has a row, without an ending that all of them have, such as _color, and that ending."""
+    if found := _rows(clips, listing):
+        return found, ""
+    alike = takewhile(lambda letters: len({*letters}) == 1, zip(*(clip[::-1] for clip in clips), strict=False))
+    common = "".join(letters[0] for letters in alike)[::-1] if len(clips) > 1 else ""
+    for cut in reversed([place for place, letter in enumerate(common) if letter in "._-"]):
+        ending = common[cut:]
+        short = {clip.removesuffix(ending): clip for clip in clips}
+        if rows := _rows(short, listing):
+            return {short[name]: row for name, row in rows.items()}, ending
+    return {}, ""
+
+
 def _by_ends(names: Mapping[str, str]) -> dict[str, list[str]]:
     """Each name under all ends of its path. names: name -> its path."""
     found: dict[str, list[str]] = {}
@@ -161,24 +208,28 @@ def labelled(
     class_names: str | None = None,
     look: Callable[[], Recordings] | None = None,
     names: str | None = None,
+    labels: str | None = None,
 ) -> Recordings:
     """The recordings with labels, splits and attributes of a labels file, whose columns come first, and of names.
 
     read: reads the recordings anew. look: reads the names of the clips only, where coordinates take long; `read` is
     then given the names that are needed. val_share: part of the clips that becomes "val"; for clips without a split.
     names: the form of the clips' names, such as "{label}_{subject}", see `clip_names`.
+    labels: the column of the labels file that holds them; without such a file, what is known of the clips by this name.
     Raises ValueError as `with_names`, `with_labels` and `facts` do.
     """
     found = read() if look is None else look()
     own_labels = not {*(columns_of(names) if names else ())} & {*LABELS}
-    own_labels &= labels_file is None or not lists_labels(labels_file)
+    own_labels &= labels is None and (labels_file is None or not lists_labels(labels_file))
     table, lines, assumed = _known(found, class_names is not None), list[str](), ()
+    if labels_file is None:
+        table = labels_from(table, labels, "what is known of the clips")
     if class_names is not None and own_labels:
         table, assumed = _numbered_anew(table, found.class_names, class_names)
     if names is not None:
         table, lines = with_names(table, names)
     if labels_file is not None:
-        table, more, said = with_labels(table, labels_file)
+        table, more, said = with_labels(table, labels_file, labels=labels)
         lines, assumed = lines + more, assumed + said
     named = found.class_names or None if own_labels else None
     shown = columns_of(names) if names is not None else ()
@@ -198,7 +249,7 @@ def labelled(
 
 def lists_labels(file: Path) -> bool:
     """Whether a labels file has a column of labels."""
-    return any("label" in cells for cells in read_labels_file(Path(file)).values())
+    return "label" in named_columns(header_of(Path(file))).values()
 
 
 def _numbered_anew(

@@ -114,10 +114,12 @@ def layout_of_table(
 
 
 def _misspelt(joints: Sequence[str]) -> bool:
-    """Whether joints are those of a built-in layout but for a few names."""
+    """Whether joints are those of a built-in layout but for a few names, and no others beside all of them."""
     names = {plain_joint(joint) for joint in joints}
-    known = ({plain_joint(joint) for joint in load_layout(name).joints} for name in layout_names())
-    return min(len(names - of) for of in known) <= max(MISSPELT * len(names), 1)
+    known = [{plain_joint(joint) for joint in load_layout(name).joints} for name in layout_names()]
+    few = max(MISSPELT * len(names), 1)
+    others = [len(names - of) for of in known if len(names - of) <= few]
+    return bool(others) and not any(of <= names and len(names - of) <= few for of in known)
 
 
 def layout_by_names(

@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int
 
-from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
+from kinegraph.data.formats.clip_columns import Facts, facts
+from kinegraph.data.formats.labels_lists import read_labels_file
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, each_clip
 from kinegraph.data.large import blocks
 from kinegraph.data.tracking import follow_rows
@@ -77,9 +78,9 @@ def changed_rows(frames: Mapping[str, int]) -> list[str]:
 # ---- a clip of each person -------------------------------------------------------------------------------------------
 
 
-def lists_persons(file: Path) -> bool:
-    """Whether the rows of a labels file are persons and not clips."""
-    return any(re.search(r"#\d+$", name) for name in read_labels_file(file))
+def lists_persons(file: Path, labels: str | None = None) -> bool:
+    """Whether the rows of a labels file are persons and not clips. labels: its column of labels."""
+    return any(re.search(r"#\d+$", name) for name in read_labels_file(file, labels))
 
 
 def each_person(
@@ -88,16 +89,17 @@ def each_person(
     *,
     class_names: str | None = None,
     val_share: float | None = None,
+    labels: str | None = None,
 ) -> Recordings:
     """The recordings with a clip for each person, from the first to the last frame that he or she is in.
 
     labels_file: what is known of persons; who is not listed is left out. Without one each has the label of the clip.
-    class_names, val_share: see `facts`.
+    class_names, val_share: see `facts`. labels: the file's column of labels.
     """
     persons = each_clip(found.clips, _persons)
     if labels_file is None:
         return replace(found, clips=persons)
-    known = facts(read_labels_file(labels_file), class_names=class_names, val_share=val_share)
+    known = facts(read_labels_file(labels_file, labels), class_names=class_names, val_share=val_share)
     if known.faults:
         name, fault = next(iter(known.faults.items()))
         raise ValueError(f"{labels_file}: {name} {fault}")

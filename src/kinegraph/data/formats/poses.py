@@ -2,8 +2,8 @@
 
     (T, V, C)       frames, joints, coordinates: one person; VideoPose3D and MotionBERT write (T, 17, 3)
     (T, M, V, C)    several people in rows; (M, T, V, C) is recognised by how joints move
-    (T, V * C)      the numbers of a frame in one row, coordinates of a joint beside each other; also of two people, and
-                    as text without a header (.csv, .txt), as numpy's savetxt writes them
+    (T, V * C)      the numbers of a frame in one row, coordinates of a joint beside each other; also of two people, as
+                    nested lists in .json, and as text without a header (.csv, .txt), as numpy's savetxt writes them
     (T * V, C)      text with a row for each joint, C numbers in it; --layout says how many rows are a frame
     frame, id, ...  text with a row for each person in a frame, as of MOT, see `track_rows`
     C               2: x, y;   3: x, y, score or x, y, z;   4: x, y, z, score or a Kinect's state (0, 1, 2)
@@ -248,7 +248,7 @@ def _arrays(
         array = read_text(file, joints)
     else:
         array = mapped(file)
-    if array.dtype.kind in "fiu" and array.ndim == 2 and file.suffix.lower() in (".npy", *TEXTS):
+    if array.dtype.kind in "fiu" and array.ndim == 2 and file.suffix.lower() in (".npy", ".json", *TEXTS):
         array = with_joints(array, joints)
     if array.dtype.kind not in "fiu" or not _fits(array.shape) or 0 in array.shape:
         expected = "numbers (frames, joints, 2 to 4 coordinates), or with people as second axis"

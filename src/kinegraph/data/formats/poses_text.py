@@ -18,6 +18,7 @@ from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.data.formats.track_rows import numbers_before, people_of
 
 TEXTS = (".csv", ".txt")
+ROW = re.compile(rb'\s*(?:\{\s*"[^"]{1,60}"\s*:\s*)?\[\s*\[([^\[\]{"]*)\]')  # the first in a JSON
 COORDINATES = (2, 3, 4)  # numbers of a joint
 HEAD = 1 << 12  # bytes
 LOOKED_AT = 20  # files of a folder
@@ -47,11 +48,15 @@ def has_a_row_a_joint(file: Path) -> bool:
 
 
 def is_flat(file: Path) -> bool:
-    """Whether a .npy or a text holds frames of as many numbers as the joints of a layout have."""
+    """Whether a .npy, a JSON or a text holds frames of as many numbers as the joints of a layout have."""
     if not file.is_file() or is_dataset(file.parent):
         return False
     if file.suffix.lower() in TEXTS:
         return has_a_row_a_frame(file)
+    if file.suffix.lower() == ".json":
+        with file.open("rb") as content:
+            row = ROW.match(content.read(HEAD * 8))
+        return row is not None and bool(flat_shapes(row[1].count(b",") + 1))
     if file.suffix.lower() != ".npy":
         return False
     with suppress(ValueError):
@@ -62,7 +67,7 @@ def is_flat(file: Path) -> bool:
 
 def are_flat(folder: Path) -> bool:
     """Whether the first arrays of a folder are such."""
-    some = list(islice(files_ending(folder, (".npy", *TEXTS)), LOOKED_AT))
+    some = list(islice(files_ending(folder, (".npy", ".json", *TEXTS)), LOOKED_AT))
     return bool(some) and (all(map(is_flat, some)) or all(map(has_a_row_a_joint, some)))
 
 

@@ -2,8 +2,8 @@
 
 HeadPosX, Head_position_x, "Head Position X", Head.pos.x, Head_px, Head.tx, 2DX_Head and HeadX are the x of Head.
 SpineBase_state and SpineBase_TrackingState are its score: tracked 1, inferred 0.5, not tracked 0 and unseen. Columns of
-rotations and speeds, such as HeadRotX and Head_velocity_x, are no joints. LeftThumbTip, RightThumbTip ... are two
-hands, a person each; so are p1_nose, p2_nose ... of people.
+rotations, speeds and forces, such as HeadRotX and Head_velocity_x, are no joints. LeftThumbTip, RightThumbTip ... are
+two hands, a person each; so are p1_nose, p2_nose ... of people.
 """
 
 import re
@@ -25,7 +25,8 @@ WITH_UNIT = re.compile(r"(.[ _.\-][xyz])[ _.\-](px|pixels?|mm|cm|m)$", re.IGNORE
 STATE = re.compile(r"(.+?)[ _.\-]*(?:tracking)?[ _.\-]*(?:state|tracked)", re.IGNORECASE)
 NO_PLACES = (
     "rot", "rotation", "quat", "quaternion", "orientation", "euler", "eulerangles", "angle", "angles", "angular", "vel",
-    "velocity", "speed", "acc", "accel", "acceleration", "forward", "normal", "scale",
+    "velocity", "velo", "velocities", "speed", "acc", "accel", "acceleration", "accelerations", "jerk", "force",
+    "forces", "moment", "moments", "torque", "torques", "power", "gyro", "mag", "forward", "normal", "scale",
 )  # fmt: skip
 STATES = {
     "tracked": "1", "inferred": "0.5", "nottracked": "0", "2": "1", "1": "0.5", "0": "0", "true": "1", "false": "0",
@@ -50,7 +51,7 @@ def usual_column(column: str) -> str:
 
 
 def is_place(joint: str) -> bool:
-    """Whether a joint is one, and no rotation or speed of one."""
+    """Whether a joint is one, and no rotation, speed or force of one."""
     return plain_joint(joint).rpartition("_")[2] not in NO_PLACES
 
 

@@ -43,6 +43,7 @@ def read(
     path: Path,
     *,
     layout: str | JointLayout | None = None,
+    labels: str | None = None,
     labels_file: Path | None = None,
     class_names: str | None = None,
     units: str | None = None,
@@ -56,6 +57,7 @@ def read(
     """The clips of a .csv (or .tsv, .txt), .json or .npz file, or of a folder of tables and JSON files.
 
     layout: name or YAML file; by default the built-in one with the file's joints. labels_file: CSV, one row per clip.
+    labels: the column that holds them, of the labels file where one is given.
     units: of the coordinates, where the file does not say it; by default what the size of bodies tells.
     people: keep so many, those who are seen most.
     val_share: part of the clips for validation where nothing gives a split, by default 0.2.
@@ -66,13 +68,19 @@ def read(
     """
     if people is not None and people < 1:
         raise ValueError(f"{counted(people, 'person', 'people')} cannot be kept; give 1 or more")
-    given = {"--labels-file": labels_file, "--class-names": class_names, "--units": units, "--people": people}
+    given = {
+        "--labels": labels,
+        "--labels-file": labels_file,
+        "--class-names": class_names,
+        "--units": units,
+        "--people": people,
+    }
     given |= {"--image-size": image_size, "--fps": fps, "--val-share": val_share, "--bodies": bodies}
     if path.suffix.lower() == ".npz":
         if asked := [option for option, value in given.items() if value is not None]:
             raise ValueError(f"{asked[0]} is not for .npz files: {path.name} says such things in its arrays")
         return arrays.read(path, layout=layout)
-    file = open_table(path, layout, people, expected)
+    file = open_table(path, layout, people, expected, None if labels_file else labels)
     if bodies is not None and not file.unordered:
         raise ValueError(f"--bodies is not for {path.name}: the column person of a table says who is who")
     table, guessed = file.facts, {"layout"} if file.guessed else set()
@@ -84,7 +92,7 @@ def read(
     if fps is not None:  # in place of what the file says
         table = {name: {key: cell for key, cell in cells.items() if key != "fps"} for name, cells in table.items()}
     if labels_file is not None:
-        table, missing, said = with_labels(table, labels_file)
+        table, missing, said = with_labels(table, labels_file, labels=labels)
         skipped += missing
     known = facts(
         table,

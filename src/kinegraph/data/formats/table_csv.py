@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.formats.clip_columns import KNOWN, named_columns
+from kinegraph.data.formats.clip_columns import KNOWN, misspelt, named_columns, with_label
 from kinegraph.data.formats.csv_rows import BY_VALUES, csv_lines
 from kinegraph.data.formats.json_rows import ENDINGS as JSON
 from kinegraph.data.formats.json_rows import json_header
@@ -64,7 +64,8 @@ SPARSE = 100  # a clip may have this many places for joints for each row it has
 class Scan:
     """What the first reading finds. facts: clip -> column -> cell. unknown: columns that mean nothing here.
 
-    scattered: first lines of groups of rows whose clip has rows before, with other clips between.
+    scattered: first lines of groups of rows whose clip has rows before, with other clips between. label: the column of
+    labels, where it was named.
     """
 
     columns: dict[str, int]
@@ -72,6 +73,7 @@ class Scan:
     joints: list[str]
     unknown: list[str]
     scattered: frozenset[int] = frozenset()
+    label: str | None = None
 
     @property
     def channels(self) -> int:
@@ -93,14 +95,16 @@ def columns_of_table(path: Path) -> list[str]:
     return []
 
 
-def scan(path: Path) -> Scan:
+def scan(path: Path, label: str | None = None) -> Scan:
     """Read the names of clips and joints and the facts in each clip's first row.
 
-    Raises ValueError naming a column that is missing.
+    label: the column of labels, where its name does not say it. Raises ValueError naming a column that is missing.
     """
     _check_header(path)
-    wide = open_wide(path)
-    lines = table_lines(path) if wide is None else _of_plain(path, wide) if is_plain(path, wide) else _of_wide(wide)
+    wide = open_wide(path, label)
+    lines = (
+        table_lines(path, label) if wide is None else _of_plain(path, wide) if is_plain(path, wide) else _of_wide(wide)
+    )
     _, header = next(lines)
     columns, unknown = _columns(path, header)
     of_clips = {name: i for name, i in columns.items() if name not in ROW}
@@ -126,10 +130,10 @@ def scan(path: Path) -> Scan:
         found[name] = {column: row[i].strip() for column, i in of_clips.items()}
     if not found:
         raise ValueError(f"{path} has no rows")
-    header = next(csv_lines(path))[1]
+    header = with_label(next(csv_lines(path))[1], label, path)
     people = "joint" if wide is None and "person" in columns else ""  # ids of people, which are joints in other tables
     unknown += [name for name in left_out(header) if not people or renamed([name]) != [people]]
-    return Scan(columns, found, [joint.strip() for joint in joints], unknown, frozenset(scattered))
+    return Scan(columns, found, [joint.strip() for joint in joints], unknown, frozenset(scattered), label)
 
 
 def _of_plain(path: Path, wide: Wide) -> Iterator[tuple[int, list[str]]]:
@@ -183,7 +187,7 @@ def _columns(path: Path, header: Sequence[str]) -> tuple[dict[str, int], list[st
     for name in unknown:
         if name in OTHER_NAMES:  # of a column that is there
             continue
-        if name and (hint := did_you_mean(name, [fact for fact in (*ROW, *KNOWN) if fact not in known])):
+        if name and (hint := misspelt(name, [*columns], (*ROW, *KNOWN))):
             raise ValueError(f"{path} has an unknown column {quoted(name)}{hint}")
     return {name: columns[name] for name in columns if name in known}, unknown
 
@@ -195,11 +199,11 @@ def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None =
     """
     by_order = in_order(found.joints, layout)
     joint_at: Callable[[JointLayout, str], int] = (lambda _, name: by_order[name.strip()]) if by_order else joint_index
-    if (wide := open_wide(path)) is not None:
+    if (wide := open_wide(path, found.label)) is not None:
         plain = plain_clip(path, wide, layout, joint_at) if len(found.facts) == 1 else None
         yield from [plain] if plain else wide_clips(path, wide, layout, found.scattered, joint_at)
         return
-    lines = table_lines(path)
+    lines = table_lines(path, found.label)
     _, header = next(lines)
     clip_at, width = found.columns["clip"], len(header)
     index_of = cache(partial(joint_at, layout))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.axes import FRAMES_FIRST
-from kinegraph.data.formats.clip_columns import ALIASES, named_columns, plain_column
+from kinegraph.data.formats.clip_columns import ALIASES, labels_from, named_columns, plain_column
 from kinegraph.data.formats.clip_files import levels_of
 from kinegraph.data.formats.columnar import COLUMNAR
 from kinegraph.data.formats.csv_rows import NO_TEXT, said_in_comments
@@ -28,7 +28,7 @@ from kinegraph.data.formats.numbered_columns import LINE as OF_NUMBERS
 from kinegraph.data.formats.recordings import UNITS, Fault
 from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, read_rows, scan
 from kinegraph.data.formats.table_forms import face_of, may_be_scored, parted, rate_by_times
-from kinegraph.data.formats.table_json import ALONE, is_clip, load_json
+from kinegraph.data.formats.table_json import ALONE, FLAT_FROM, is_clip, load_json
 from kinegraph.messages import first_few
 from kinegraph.safe_io import parsed_json, read_json
 from kinegraph.skeleton.joint_names import plain_joint
@@ -40,6 +40,10 @@ OF_OPENSIM = (".sto", ".mot")  # with positions of markers or bodies; others hav
 TABLES = (".csv", ".tsv", ".txt", *OF_OPENSIM, *NO_TEXT)
 CLIP = re.compile(rb'"(%s)"\s*:\s*(\[\s*){3,4}(-?\d|null|NaN)' % "|".join(ALONE).encode())
 OF_AXES = re.compile(rb'"([\w ]{0,40}[_ -])?[xX]\w{0,12}"\s*:\s*\[\s*\[\s*(-?\d|null|NaN)')
+FLAT = re.compile(  # one object of single facts and an array of rows of numbers
+    rb'\s*\{(\s*"[^"]{1,60}"\s*:\s*("[^"]{0,200}"|[^\[{",]{1,40}|\[[^\[\]{]{0,2000}\])\s*,)*\s*"(%s)"\s*:\s*\[\s*\[(\s*-?[\d.]+([eE]-?\d+)?\s*,){%d}'
+    % ("|".join(ALONE).encode(), FLAT_FROM - 1)
+)
 CLIPS = re.compile(rb'"clips"\s*:\s*\[')
 OF_COMMENTS = {  # what comments above a table may say
     "fps": (
@@ -85,22 +89,26 @@ class TableFile:
 
 
 def open_table(
-    path: Path, layout: str | JointLayout | None, people: int | None, expected: JointLayout | None = None
+    path: Path,
+    layout: str | JointLayout | None,
+    people: int | None,
+    expected: JointLayout | None = None,
+    label: str | None = None,
 ) -> TableFile:
     """Open a file or a folder of files; coordinates are read later. Raises ValueError naming the file.
 
-    expected: the layout of the network that is asked.
+    expected: the layout of the network that is asked. label: the column of labels, where its name does not say it.
     """
     if path.is_dir():
         paths = tables_below(path)
-        return _joined(path, paths, [open_table(it, layout, people, expected) for it in paths])
+        return _joined(path, paths, [open_table(it, layout, people, expected, label) for it in paths])
     as_rows = path.suffix.lower() in TABLES and not _has_a_clip_a_row(path)
     if as_rows or (path.suffix.lower() in JSON and columns_of_table(path)):
-        found = scan(path)
+        found = scan(path, label)
         of = layout_of_table(path, found.joints, found.channels, layout, expected)
         rows, numbered = read_rows(path, found, of, people), all(map(str.isdecimal, found.joints))
         file = TableFile(rows, found.facts, of, found.channels, found.unknown, guessed=numbered and layout is None)
-        assumed = bones_line(of) + _unseen(found.joints, of, layout) + parted(path, len(found.facts))
+        assumed = bones_line(of) + _unseen(found.joints, of, layout) + parted(path, len(found.facts), label)
         scored = may_be_scored(path)
         assumed += (OF_NUMBERS,) * scored
         file = replace(file, scored=scored, left_out=face_of(path) + other_sheets(path), assumed=assumed)
@@ -108,10 +116,11 @@ def open_table(
     if path.suffix.lower() not in (*JSON, *COLUMNAR, *TEXTS):
         raise ValueError(f"{path} ends in '{path.suffix}', expected .csv, .json or .npz")
     found = load_json(path, layout)
+    facts = labels_from(found.facts, label, path)
     rows, said = found.clips(people), (found.fps, found.units, found.image_size, found.class_names)
     assumed = (FRAMES_FIRST,) * found.frames_first + bones_line(found.layout)
     assumed += _unseen(found.names, found.layout, layout) if found.names else ()
-    file = TableFile(rows, found.facts, found.layout, found.channels, [], *said, found.guessed, assumed)
+    file = TableFile(rows, facts, found.layout, found.channels, [], *said, found.guessed, assumed)
     scored = found.channels == 3 and found.units is None and not any("score" in item for item in found.items)
     return replace(file, left_out=found.left_out, unordered=True, scored=scored)
 
@@ -188,6 +197,8 @@ def _holds_clips(path: Path) -> str | None:
                 return "a JSON file with clips"
             if OF_AXES.search(head):
                 return _is_of_axes(path)
+            if FLAT.match(head):
+                return "a JSON file of a clip, a row of numbers a frame"
             if not CLIP.search(head) or OF_MARS.search(head):
                 return None
             if head.lstrip().startswith(b"{") and not lists_records(path, head):

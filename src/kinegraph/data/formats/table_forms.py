@@ -23,8 +23,9 @@ from pathlib import Path
 
 from kinegraph.data.column_words import WORDS
 from kinegraph.data.formats.clip_columns import ALIASES as ALIASES_OF_FACTS
-from kinegraph.data.formats.clip_columns import INDEX, KNOWN, is_split, named_columns, plain_column
+from kinegraph.data.formats.clip_columns import IN_ALL, INDEX, KNOWN, is_split, named_columns, plain_column, with_label
 from kinegraph.data.formats.csv_rows import Row, csv_lines
+from kinegraph.data.formats.excel import SHEET
 from kinegraph.data.formats.holistic_columns import (
     FACE,
     OF_HOLISTIC,
@@ -42,18 +43,18 @@ from kinegraph.messages import did_you_mean
 
 NEEDED = ("clip", "frame", "joint", "x", "y")
 ALIASES = {
-    "clip": ("clip_name", "clip_id", "video", "video_name", "video_id", "sequence", "sequence_id", "recording",
-             "filename", "file_name", "file", "image_name", "image", "picture", *WORDS["clip"],
-             "video_path", "video_file", "file_path", "filepath", "path", "image_path", "img_path", "image_file"),
+    "clip": ("clip_name", "video", "video_name", "video_id", "recording", "filename", "file_name", "file",
+             "image_name", "image", "picture", "video_path", "video_file", "file_path", "filepath", "path",
+             "image_path", "img_path", "image_file", *IN_ALL, SHEET),
     "frame": ("frame_id", "frame_number", "frame_no", "frameid", "frame_index", "frame_idx", "frame_num", "iter",
-              "framenum", "framenumber", "frameno", *WORDS["frame"], *TIMES),
+              "frame_order", "video_frame", "framenum", "framenumber", "frameno", *WORDS["frame"], *TIMES),
     "joint": ("landmark", "landmark_id", "landmark_name", "landmark_index", "landmark_idx", "keypoint", "keypoint_id",
               "keypoint_idx", "keypoint_name", "joint_id", "joint_name", "joint_index", "bodypart", "body_part",
               "part", "point", "marker", "bone", "bone_name", "segment", "jointtype", "joint_type", "jointname",
               *WORDS["joint"], "id"),
     "person": ("person_id", "track_id", "track", "body", "body_id", "pid", "individual", "hand", "handedness",
                "bodyid", "bodyindex", "bodyindexid", "body_index", "trackingid", "tracking_id", "pose_id",
-               "pose_index"),
+               "pose_index", "individual_id", "animal", "animal_id", "mouse", "mouse_id", "instance_id", "skeleton_id"),
     **{axis: tuple(name.format(axis) for name in ("pos{}", "pos_{}", "position_{}", "position{}", "{}_pos", "p{}",
                                                   "camera{}", "camera_{}", "{}_px", "{}_pixel", "{}_pixels", "{}_m",
                                                   "{}_cm", "{}_mm", "{}_coord", "{}_coordinate", "coord_{}"))
@@ -84,9 +85,12 @@ OF_XSENS = {name: NAMES[name] for name in ("L5", "L3", "T12", "T8")}
 WITH_FACE, OF_BODY = 501, 33  # joints of MediaPipe's body and face
 
 
-def table_lines(path: Path) -> Iterator[Row]:
-    """The rows of a table with their line numbers, the header first, as one row per joint of a named clip."""
-    header, named, joints, lines = _opened(path)
+def table_lines(path: Path, label: str | None = None) -> Iterator[Row]:
+    """The rows of a table with their line numbers, the header first, as one row per joint of a named clip.
+
+    label: the column of labels, where its name does not say it.
+    """
+    header, named, joints, lines = _opened(path, label)
     names = {column.lower() for column in named}
     clip = named.index("clip") if "clip" in named else None
     line = 1
@@ -107,10 +111,10 @@ def table_lines(path: Path) -> Iterator[Row]:
             yield line, [*row, _part(path, part)] if len(row) == len(header) else row
 
 
-def _opened(path: Path) -> tuple[list[str], list[str], Sequence[WideJoint], Iterator[Row]]:
+def _opened(path: Path, label: str | None) -> tuple[list[str], list[str], Sequence[WideJoint], Iterator[Row]]:
     """The header as it is, with the usual names of its columns, the joints of a wide table, and the rows."""
     lines = csv_lines(path)
-    _, header = next(lines, (1, []))
+    header = with_label(next(lines, (1, []))[1], label, path)
     joints, named = wide_joints(header), renamed(header)
     clip = named.index("clip") if "clip" in named else None
     time = time_column(header)
@@ -118,10 +122,17 @@ def _opened(path: Path) -> tuple[list[str], list[str], Sequence[WideJoint], Iter
         named[time], time = header[time], None  # one row per frame
     if joints and "person" not in named and "joint" in named and _counts_people(path, named.index("joint")):
         named[named.index("joint")] = "person"
+    elif (
+        joints
+        and "person" in named
+        and not {"frame", "clip"} & {*named}
+        and not _counts_people(path, named.index("person"))
+    ):
+        named[named.index("person")] = "frame"  # such as pose_id, which numbers the rows
     if (places := holistic_columns(named)) is not None:
         lines = rows_of_holistic(len(header), *places, lines)
         header, named = without(header, places[0]), without(named, places[0])
-    lines = with_frames(path, named, time, clip, lines)
+    lines = with_frames(path, named, time, clip, lines, counted=bool(joints) and "person" not in named)
     if clip is not None and "frame" not in named:
         named = [*named, "frame"]
     return header, named, body_of(joints), lines
@@ -290,9 +301,9 @@ def may_be_scored(path: Path) -> bool:
     return are_numbered(header, wide_joints(header))
 
 
-def parted(path: Path, clips: int) -> tuple[str, ...]:
-    """The line on the clips of a wide table that names none."""
-    header, named, joints, _ = _opened(path)
+def parted(path: Path, clips: int, label: str | None) -> tuple[str, ...]:
+    """The line on the clips of a wide table that names none. label: its column of labels."""
+    header, named, joints, _ = _opened(path, label)
     return parts_line(path, header, named, clips) if joints else ()
 
 
@@ -320,9 +331,9 @@ class Wide:
     alone: bool
 
 
-def open_wide(path: Path) -> Wide | None:
-    """The table in that form; None where it has another one, or several people in a row."""
-    _, named, joints, lines = _opened(path)
+def open_wide(path: Path, label: str | None = None) -> Wide | None:
+    """The table in that form; None where it has another one, or several people in a row. label: as of `table_lines`."""
+    _, named, joints, lines = _opened(path, label)
     names = [joint.name for joint in joints]
     if not joints or "person" in named or bodies(names) or any(joint.by_state for joint in joints):
         return None

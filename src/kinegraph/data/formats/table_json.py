@@ -16,6 +16,7 @@ alone, a list of them, or one on each line (.jsonl):
     {"keypoints": [[[x, y], ...], ...], "scores": ..., "label": "wave", "fps": 30}
     {"a": {"keypoints": ...}, "b": ...}       by their names;   {"meta": {"fps": 30}, "keypoints": ...}
     {"x": [[x, ...], ...], "y": ..., "z": ...}    frames and joints
+    {"data": [[x, y, x, y, ...], ...], "label": ...}    frames, the numbers of each in one row
 
 The file may name its joints, {"joint_names": ["nose", ...], "bones": [[0, 1], ...]}: their order is the file's, and
 names that no built-in layout has make one, with bones where the file has them.
@@ -31,7 +32,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.axes import frames_come_first
+from kinegraph.data.formats.axes import frames_come_first, with_joints
 from kinegraph.data.formats.clip_columns import ALIASES, KNOWN, OF_CLIPS, plain_column
 from kinegraph.data.formats.conventions import SCORES
 from kinegraph.data.formats.json_rows import array_of, depth_of, read_records, sizes_of, uneven
@@ -58,27 +59,18 @@ ALONE = (
     "landmarks",
     "sequence",
 )  # of one clip
-JOINTS = (
-    "joint_names",
-    "keypoint_names",
-    "landmark_names",
-    "body_parts",
-    "bodyparts",
-    "node_names",
-    "marker_names",
-    "names",
-    "joints",
-    "keypoints",
-    "landmarks",
-    "nodes",
-    "markers",
-)  # lists of names
+JOINTS = (  # lists of names
+    "joint_names", "keypoint_names", "landmark_names", "body_parts", "bodyparts",
+    "node_names", "marker_names", "names", "joints", "keypoints",
+    "landmarks", "nodes", "markers",
+)  # fmt: skip
 BONES = ("bones", "edges", "limbs", "connections", "links", "skeleton")  # lists of pairs
 METAS = ("meta", "metadata", "meta_info", "info", "header")  # what a file says of itself
 ANNOTATIONS = "annotations"
 OF_ANNOTATIONS = ("frame_dir", "filename", "img_shape", "original_shape", "total_frames")
 FRAME_OF = {*FRAME_NUMBERS, *TIMES}
 LOOKED_AT = 10
+FLAT_FROM = 10  # numbers in a row that are the joints of a frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +120,9 @@ class JsonTable:
 
 def load_json(path: Path, layout: str | JointLayout | None = None) -> JsonTable:
     """Load a file and check what all clips have in common. Raises ValueError naming file, field and clip."""
-    spec = _with_clips(read_records(path), path.stem)
     try:
+        content = _with_joints(read_records(path), layout)
+        spec = _with_clips(content, path.stem)
         return _table(path, spec, layout)
     except ValueError as error:
         text = " ".join(str(error).split())[:800]  # names in the file may hold line breaks, or be endless
@@ -170,6 +163,16 @@ def _with_joined_axes(content: Any) -> Any:
         joined = np.stack([array_of(content[key], 2) for key in names], -1).tolist()
         return {key: it for key, it in content.items() if key not in names} | {JOINED: joined}
     return content
+
+
+def _with_joints(content: Any, layout: str | JointLayout | None) -> Any:
+    """A clip with joints in place of the rows of numbers that its frames are; anything else as it is."""
+    keys = [key for key in ALONE if depth_of(content.get(key), 3) == 2] if isinstance(content, Mapping) else []
+    sizes = [sizes_of(content[key], 2)[1] for key in keys]
+    if len(keys) != 1 or sizes[0] < FLAT_FROM:
+        return content
+    joints = with_joints(array_of(content[keys[0]], 2), None if layout is None else len(load_layout(layout)))
+    return {**content, keys[0]: (joints[:, 0] if joints.shape[1] == 1 else joints.swapaxes(0, 1)).tolist()}
 
 
 def _array_key(item: Mapping) -> str | None:

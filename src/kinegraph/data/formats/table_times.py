@@ -5,6 +5,7 @@ frame 12 of the clip walk.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -108,14 +109,20 @@ class FramesOfTimes:
 
 
 def with_frames(
-    path: Path, header: Sequence[str], time: int | None, clip: int | None, lines: Iterator[tuple[int, list[str]]]
+    path: Path,
+    header: Sequence[str],
+    time: int | None,
+    clip: int | None,
+    lines: Iterator[tuple[int, list[str]]],
+    *,
+    counted: bool = False,
 ) -> Iterator[tuple[int, list[str]]]:
     """The rows with numbers of frames in place of times, and with clip and frame in place of names of pictures.
 
     time, clip: columns of times that stand for frames, and of clips. The frame of a picture becomes the last cell,
-    where the table numbers no frames.
+    where the table numbers no frames. counted: each row of a clip is its next frame then, if no picture says another.
     """
-    frames = FramesOfTimes(path)
+    frames, rows = FramesOfTimes(path), Counter[str]()
     for line, row in lines:
         if len(row) == len(header):
             number = ""
@@ -125,5 +132,6 @@ def with_frames(
             if time is not None:
                 row[time] = frames.number("" if clip is None else row[clip], row[time], line)
             if clip is not None and time is None and "frame" not in header:
-                row = [*row, number]
+                row = [*row, number or (str(rows[row[clip]]) if counted else "")]
+                rows[row[clip]] += 1
         yield line, row

@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 
-from kinegraph.data.formats.array_files import PICKLES
+from kinegraph.data.folders import files_below
+from kinegraph.data.formats.array_files import HDF5, MAT, PICKLES, open_arrays
 from kinegraph.data.formats.file_kinds import NO_PICTURES, kind_of
 from kinegraph.data.formats.smpl import has_parameters
 from kinegraph.data.formats.text import MARKS_OF_16
@@ -33,7 +34,11 @@ def contents(path: Path) -> str:
         names = sorted(entry.name for entry in path.iterdir())
         if names and all(Path(name).suffix.lower() in PICTURES for name in names):
             return f"a folder of pictures with {first_few(names)}; {NO_PICTURES}"
-        return f"a folder with {first_few(names)}" if names else "an empty folder"
+        first = next(files_below(path, "*.*"), None)
+        inside = (
+            "" if first is None else f"; its file {plain_name(first.relative_to(path).as_posix())} is {contents(first)}"
+        )
+        return f"a folder with {first_few(names)}{inside}" if names else "an empty folder"
     size, text = path.stat().st_size, _text(path)
     if not size:
         return "an empty file"
@@ -44,7 +49,7 @@ def contents(path: Path) -> str:
             return f"a NumPy array of {shape}"
         if path.suffix.lower() in PICKLES and _is_of_smpl(path):
             return "a pickle with parameters of SMPL, not places; save its joints as an array (frames, 24, 3), .npy"
-        return kind_of(path) or f"a binary file of {size:,} bytes"
+        return _of_hdf5(path) or kind_of(path) or f"a binary file of {size:,} bytes"
     if kind := kind_of(path):
         return kind
     if JSON.match(text):
@@ -55,6 +60,16 @@ def contents(path: Path) -> str:
         return "text in UTF-16; save it in UTF-8"
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     return f"text that begins with '{shortened(plain_name(line), 60)}'"
+
+
+def _of_hdf5(path: Path) -> str:
+    """The arrays of an HDF5, with their shapes, as far as it can be read."""
+    if path.suffix.lower() not in HDF5:
+        return ""
+    with suppress(ValueError, OSError, RuntimeError, KeyError):
+        shapes = open_arrays(path).shapes
+        return f"HDF5 with {first_few([f'{name} {shape}' for name, shape in shapes.items()], 4)}" if shapes else ""
+    return ""
 
 
 def not_here(path: Path) -> str:
@@ -99,6 +114,9 @@ def right_ending(path: Path, formats: Iterable[ModuleType]) -> str | None:
     if path.suffix.lower() == ".json" and JSON.match(text or "") and not lines:
         return None  # nearly any JSON looks like a line of JSON lines
     endings = [(end, it) for end, it in endings if not (lines and end == ".json")]
+    with path.open("rb") as file:
+        of_matlab = file.read(6) == b"MATLAB"
+    endings = [(end, it) for end, it in endings if end != MAT or of_matlab]  # other bytes may look like an old .mat
     with TemporaryDirectory() as place:
         for suffix, module in endings:
             other, any_text = Path(place) / f"{path.stem}{suffix}", Path(place) / f"any{suffix}"

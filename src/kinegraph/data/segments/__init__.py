@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from kinegraph.data.folders import files_ending
+from kinegraph.data.formats.columnar import COLUMNAR
 from kinegraph.data.formats.excel import EXCEL
 from kinegraph.data.segments import audacity, babel, boris, elan, frames, json_segments, pku, simba, subtitles, table
 from kinegraph.data.segments.rows import Row, SegmentTable, Source
@@ -17,7 +18,7 @@ from kinegraph.files import check_is_file
 from kinegraph.messages import first_few
 
 READERS: tuple[ModuleType, ...] = (elan, babel, json_segments, boris, pku, audacity, subtitles, table, frames, simba)
-ENDINGS = (".csv", ".tsv", ".txt", ".eaf", ".json", ".srt", ".vtt", *EXCEL)
+ENDINGS = (".csv", ".tsv", ".txt", ".eaf", ".json", ".srt", ".vtt", *EXCEL, *COLUMNAR)
 OTHERS = {".textgrid": "a TextGrid of Praat", ".anvil": "annotations of Anvil", ".boris": "a project of BORIS"}
 MOST_FILES = 100_000
 

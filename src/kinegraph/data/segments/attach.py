@@ -172,8 +172,9 @@ def _rows_of(
     clip: SkeletonClip, by_name: Mapping[Key, list[tuple[SegmentTable, Row]]], count: int, seen: _Seen
 ) -> Rows | Fault | None:
     """The rows of a recording: those whose name shares most with its own, or all where there is one of each."""
-    plain = (*_key(clip.name)[:-1], composed(clip.name).casefold().rpartition("/")[2])
-    shared = {key: max(_shared(key, _key(clip.name)), _shared(key, plain)) for key in by_name}
+    parts = composed(clip.name).casefold().rpartition("/")[2].split(".")  # run1.openpose.3d is run1 of the rows
+    own = [_key(clip.name), *((*_key(clip.name)[:-1], ".".join(parts[:end])) for end in range(len(parts), 0, -1))]
+    shared = {key: max(_shared(key, it) for it in own) for key in by_name}
     most = max(shared.values())
     best = [key for key, number in shared.items() if number == most]
     if not most and count == len(by_name) == 1:

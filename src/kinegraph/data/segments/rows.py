@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from kinegraph.data.column_words import plain_word
+from kinegraph.data.formats.columnar import COLUMNAR, columnar_rows
 from kinegraph.data.formats.excel import EXCEL, excel_rows
 from kinegraph.data.formats.text import encoding_of, other_encoding
 from kinegraph.messages import one_line, plain_name, quoted
@@ -62,9 +63,9 @@ class Source:
         """Raises ValueError for a file that is too large, or no text."""
         if (size := self.path.stat().st_size) > LARGEST:
             raise ValueError(f"{self.path} has {size:,} bytes, expected at most {LARGEST:,}")
-        if self.path.suffix.lower() in EXCEL:
-            lines = io.StringIO()
-            csv.writer(lines, delimiter="\t", lineterminator="\n").writerows(row for _, row in excel_rows(self.path))
+        if (ending := self.path.suffix.lower()) in (*EXCEL, *COLUMNAR):
+            rows, lines = excel_rows(self.path) if ending in EXCEL else columnar_rows(self.path), io.StringIO()
+            csv.writer(lines, delimiter="\t", lineterminator="\n").writerows(row for _, row in rows)
             return lines.getvalue()
         try:
             return self.path.read_text(encoding=encoding_of(self.path))
@@ -73,9 +74,9 @@ class Source:
 
     @cached_property
     def cells(self) -> list[tuple[int, list[str]]]:
-        """The rows of a table with their lines: cells between commas, semicolons or tabs, whichever it has most of."""
+        """The rows of a table with their lines: cells between commas, semicolons, tabs or |, whichever is most."""
         start = self.text[: 1 << 16]
-        lines = csv.reader(self.text.splitlines(), delimiter=max(",;\t", key=start.count))
+        lines = csv.reader(self.text.splitlines(), delimiter=max(",;\t|", key=start.count))
         try:
             return [(lines.line_num, [cell.strip() for cell in row]) for row in lines if any(map(str.strip, row))]
         except csv.Error as error:
@@ -118,7 +119,7 @@ def is_clock(cell: str) -> bool:
 def stem_of(name: str) -> str:
     """The name of a recording without its folders and its ending, also of a Windows path."""
     name = re.split(r"[/\\]", plain_name(name).strip())[-1]
-    return re.sub(r"\.[A-Za-z][A-Za-z0-9]{1,4}$", "", name)
+    return re.sub(r"\.([A-Za-z][A-Za-z0-9]{1,4}|parquet|feather)$", "", name)
 
 
 def runs_of(labels: Iterable[str], recording: str = "", person: str = "", first: int = 1) -> list[Row]:

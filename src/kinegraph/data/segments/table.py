@@ -25,14 +25,14 @@ END = (
 )
 LABEL = (
     "label", "class", "action", "behavior", "behaviour", "activity", "event", "annotation", "category",
-    "gesture", "exercise", "movement", "motion", "phase", "sign", "gloss", "description", *WORDS["label"],
+    "gesture", "exercise", "movement", "motion", "phase", "sign", "gloss", "description", "syllable", *WORDS["label"],
 )
 RECORDING = (
     "recording", "clip", "video", "file", "filename", "media", "observation", "trial", "session", "sequence",
     "name", *WORDS["clip"],
 )
 # fmt: on
-PERSON = ("person", "individual", "animal", "subject", "actor", "participant", "track", "id")
+PERSON = ("person", "individual", "animal", "subject", "actor", "participant", "agent", "track", "id")
 LAST = ("last",)  # how columns of the last frame of a segment begin, which is not the first one behind it
 UNITS = {"frame": "frames", "frames": "frames", "s": "seconds", "sec": "seconds", "seconds": "seconds",
          "second": "seconds", "ss": "seconds", "ms": "ms", "msec": "ms", "milliseconds": "ms"}  # fmt: skip
@@ -89,11 +89,14 @@ def _named(unit: str | None) -> Unit | None:
 
 
 def column_of(header: Sequence[str], names: Sequence[str]) -> int | None:
-    """The column of one of these names, or whose name begins with one; those with a unit first."""
+    """The column of one of these names, or whose name begins with one; those with a unit first, those of ids last."""
     exact = [i for name in names for i, column in enumerate(header) if column == name]
     begins = {name: f"{name}_" if name.isascii() else name for name in names}
     near = [i for name in names for i, column in enumerate(header) if column.startswith(begins[name])]
-    return min(near + exact, key=lambda i: (unit_of(header[i]) is None, (near + exact).index(i)), default=None)
+    found = exact + near
+    return min(
+        found, key=lambda i: (unit_of(header[i]) is None, header[i].endswith("_id"), found.index(i)), default=None
+    )
 
 
 def unit_of(column: str) -> str | None:
