@@ -85,7 +85,7 @@ class Facts:
         named = (
             f"{first_few(self.unknown, 8)}: kept with the clips as {'it is' if len(self.unknown) == 1 else 'they are'}"
         )
-        return [f"{named}, without a meaning here"] * bool(self.unknown)
+        return [f"{named}, without a meaning here"] if self.unknown else []
 
 
 def named_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]] = ALIASES) -> dict[str, str]:

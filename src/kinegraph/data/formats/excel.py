@@ -57,8 +57,10 @@ def other_sheets(path: Path) -> tuple[str, ...]:
         book = import_module("openpyxl").load_workbook(path, read_only=True)
         names = [sheet.title for sheet in book.worksheets]
         book.close()
-        return (f"sheets beside {OF_XSENS}: {first_few([it for it in names if it != OF_XSENS])}",) * (
-            OF_XSENS in names[1:]
+        return (
+            (f"sheets beside {OF_XSENS}: {first_few([it for it in names if it != OF_XSENS])}",)
+            if OF_XSENS in names[1:]
+            else ()
         )
     return ()
 
