@@ -74,7 +74,7 @@ def allowed_name(name: object, option: str = "") -> str:
     name = RENAMED.get(name, name)
     if name in listed or name in (plugins := plugin_classes()):
         return name
-    known = {it.rpartition(".")[2]: it for it in (*plugins, *listed)}
+    known = {path.rpartition(".")[2]: path for path in (*plugins, *listed)}
     if name in known:
         return known[name]
     close = nearest(name.rpartition(".")[2], known)

@@ -108,7 +108,7 @@ def _to_disk(file: Path) -> None:
         os.fsync(content.fileno())
 
 
-def _exchange(one: Path, other: Path) -> bool:
+def _exchange(path: Path, other: Path) -> bool:
     """Swap two folders in one step, so that there is no moment without them. False where the system cannot."""
     import ctypes  # seldom needed
 
@@ -117,14 +117,14 @@ def _exchange(one: Path, other: Path) -> bool:
     except (AttributeError, OSError, TypeError):  # not Linux
         return False
     from_here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    return rename(from_here, os.fsencode(one), from_here, os.fsencode(other), swap) == 0
+    return rename(from_here, os.fsencode(path), from_here, os.fsencode(other), swap) == 0
 
 
 def _place_beside(path: Path) -> Path:
     """A new name beside `path` that says who writes there. Those of killed processes of this machine are removed."""
     start = f".{path.name[:SHOWN]}.partial-{zlib.crc32(platform.node().encode()):08x}-"
     with suppress(OSError):  # no folder, or one that may not be changed: writing will say so
-        for left in [it for it in path.parent.iterdir() if it.name.startswith(start)]:
+        for left in [file for file in path.parent.iterdir() if file.name.startswith(start)]:
             if not _is_running(left.name.removeprefix(start).partition("-")[0]):
                 shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
     return path.with_name(f"{start}{os.getpid()}-{secrets.token_hex(4)}")

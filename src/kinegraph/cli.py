@@ -94,7 +94,7 @@ def _ended_as_by_ctrl_c() -> Iterator[None]:
         yield
         return
     numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    before = {it: signal.getsignal(it) for it in numbers if signal.getsignal(it) != signal.SIG_IGN}
+    before = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
     for number in before:
         signal.signal(number, signal.default_int_handler)
     try:

@@ -70,10 +70,10 @@ def plugin_functions() -> dict[str, Callable]:
 
 def _defined(wanted: Callable[[object], bool]) -> dict[str, Any]:
     return {
-        f"{name}.{key}": it
+        f"{name}.{key}": value
         for name, module in _LOADED.items()
-        for key, it in vars(module).items()
-        if wanted(it) and it.__module__ == name
+        for key, value in vars(module).items()
+        if wanted(value) and value.__module__ == name
     }
 
 

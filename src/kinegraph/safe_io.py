@@ -88,7 +88,7 @@ def _check_size(size: int, origin: object) -> None:
 def _composed(text: str, origin: object) -> yaml.Node | None:
     _check_size(len(text), origin)
     try:
-        if max(accumulate(1 if it[0] in "[{" else -1 for it in BRACKET.finditer(text)), default=0) > DEEPEST:
+        if max(accumulate(1 if bracket[0] in "[{" else -1 for bracket in BRACKET.finditer(text)), default=0) > DEEPEST:
             raise RecursionError  # PyYAML would take its time to find out
         top = yaml.compose(text, yaml.SafeLoader)
         values = 0 if top is None else _unfolded(top, {})
@@ -119,6 +119,6 @@ def _unfolded(node: yaml.Node, known: dict[int, int]) -> int:
         raise ValueError("a value holds itself")
     if count is None:
         known[id(node)] = 0
-        inside = [it for pair in node.value for it in pair] if isinstance(node, yaml.MappingNode) else node.value
-        count = known[id(node)] = 1 + sum(_unfolded(it, known) for it in inside)
+        inside = [item for pair in node.value for item in pair] if isinstance(node, yaml.MappingNode) else node.value
+        count = known[id(node)] = 1 + sum(_unfolded(item, known) for item in inside)
     return count

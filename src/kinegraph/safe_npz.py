@@ -37,7 +37,11 @@ def load_npz(path: Path, keys: Iterable[str] | None = None) -> dict[str, np.ndar
         raise ValueError(f"{path} is a folder, expected a .npz file")
     try:
         with zipfile.ZipFile(path) as file:
-            members = {it.filename.removesuffix(".npy"): it for it in file.infolist() if it.filename.endswith(".npy")}
+            members = {
+                member.filename.removesuffix(".npy"): member
+                for member in file.infolist()
+                if member.filename.endswith(".npy")
+            }
             _check_size(path, members.values())
             wanted = members if keys is None else [key for key in keys if key in members]
             return {key: _array(file, members[key]) for key in wanted}
@@ -117,7 +121,7 @@ def _head(content: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def _check_size(path: Path, members: Iterable[zipfile.ZipInfo]) -> None:
-    claimed, size = sum(it.file_size for it in members), path.stat().st_size
+    claimed, size = sum(member.file_size for member in members), path.stat().st_size
     if claimed > UNPACKED_ALWAYS + UNPACKED_A_BYTE * size:
         raise _RefusedError(
             f"has {size:,} bytes and would unpack to {claimed:,}; if that is right, save it by numpy.savez, not packed"

@@ -28,7 +28,7 @@ def unpacked(file: BinaryIO, origin: object, most: int | None = None) -> BinaryI
     if head.startswith(LZ4):
         way = "write it by joblib.dump(value, FILE, compress=3), without lz4"
         raise ValueError(f"{origin} is compressed by lz4, which is not read: {way}")
-    opened = next((it for start, it in PACKED.items() if head.startswith(start)), None)
+    opened = next((packing for start, packing in PACKED.items() if head.startswith(start)), None)
     if opened is None and head[:2] not in ZLIB:
         return file
     limit = UNPACKED_ALWAYS + UNPACKED_A_BYTE * os.fstat(file.fileno()).st_size

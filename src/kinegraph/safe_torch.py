@@ -59,7 +59,10 @@ def check_claims(file: io.BufferedIOBase, size: int) -> None:
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as packed:
             members = packed.infolist()
-        if any(it.compress_type != zipfile.ZIP_STORED for it in members) or sum(it.file_size for it in members) > size:
+        if (
+            any(member.compress_type != zipfile.ZIP_STORED for member in members)
+            or sum(member.file_size for member in members) > size
+        ):
             raise ValueError(f"it has {size:,} bytes and would unpack to more, which torch.save never writes")
         _check_sums(file)
         return
@@ -147,7 +150,7 @@ def _old_file(file: io.BufferedIOBase, size: int) -> object:
         if dtype is None or view is not None or not 0 <= count <= size // dtype.itemsize:
             return Foreign("a tensor's memory of another kind")
         if key not in memories:
-            if sum(it.nbytes for it in memories.values()) + count * dtype.itemsize > size:
+            if sum(value.nbytes for value in memories.values()) + count * dtype.itemsize > size:
                 raise ValueError("its tensors claim more than it has")
             memories[key] = torch.empty(count, dtype=dtype)
         return memories[key]

@@ -38,7 +38,11 @@ def patient_output() -> Iterator[list[OSError]]:
                 pipe.flush()
         sys.stdout, sys.stderr = usual
         reasons = (_pipe_of(pipe) for pipe in pipes)
-        lost += [it.lost for it in reasons if it is not None and it.lost and not isinstance(it.lost, BrokenPipeError)]
+        lost += [
+            reason.lost
+            for reason in reasons
+            if reason is not None and reason.lost and not isinstance(reason.lost, BrokenPipeError)
+        ]
 
 
 class Warnings(io.TextIOBase):

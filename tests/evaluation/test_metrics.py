@@ -126,7 +126,7 @@ def test_the_interval_of_groups_holds_the_mean_that_counts_a_class_without_clips
     predicted = np.where(np.arange(200) % 10 == 0, 2, labels)
     figure, groups = mean_class_accuracy(scores_for(predicted, 3), labels), np.repeat(np.arange(10), 20)
     assert figure == pytest.approx(0.6)  # (0.8 + 1 + 0) / 3
-    found = group_intervals(predicted == labels, labels, groups, np.random.default_rng(0), empty=1)
+    found = group_intervals(predicted == labels, labels, groups, np.random.default_rng(0), predicted_only=1)
     assert found["mean_class_accuracy"] == pytest.approx((figure, figure))
 
 

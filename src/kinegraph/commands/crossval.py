@@ -264,8 +264,9 @@ def _intervals(
         return {}, f"{deviation}; {count} values of {by} are too few for an interval"
     if clips:
         hits = np.mean([one.right for one in clips], axis=0)
-        empty = float(np.mean([(one.counts.occurring & (one.counts.clips == 0)).sum() for one in clips]))
-        found = group_intervals(hits, clips[0].labels, groups, np.random.default_rng(0), empty=empty)
+        counts = [one.counts for one in clips]
+        predicted_only = float(np.mean([(of.occurring & (of.clips == 0)).sum() for of in counts]))
+        found = group_intervals(hits, clips[0].labels, groups, np.random.default_rng(0), predicted_only)
     else:
         found = crossval_frames.intervals([it for it in pooled if isinstance(it, TimelineEvaluation)], groups.tolist())
     return found, f"[95 % interval for others, by drawing the {count} values of {by} again]; {deviation}"

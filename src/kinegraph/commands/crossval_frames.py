@@ -8,7 +8,7 @@ import numpy as np
 from kinegraph.commands.test_frames import write_results
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.evaluation.frame_results import read_timelines
-from kinegraph.evaluation.metrics import ratio_intervals
+from kinegraph.evaluation.metrics import ratio_interval
 from kinegraph.evaluation.timelines import Timeline, TimelineEvaluation, sums
 from kinegraph.messages import counted
 from kinegraph.report.html import About
@@ -43,7 +43,7 @@ def intervals(pooled: Sequence[TimelineEvaluation], groups: Sequence[str]) -> di
     for name in SHOWN:
         parts, wholes = np.array([[row[name] for row in seed] for seed in rows]).sum(axis=0).T
         if wholes.any():
-            found[name] = ratio_intervals(parts, wholes, np.array(groups), np.random.default_rng(0))
+            found[name] = ratio_interval(parts, wholes, np.array(groups), np.random.default_rng(0))
     return found
 
 

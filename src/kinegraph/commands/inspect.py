@@ -369,9 +369,9 @@ def _classes(named: int | None, with_clips: int, clips: dict[int, int], names: d
     about = f"{with_clips} of {named}" if named and named != with_clips else f"{with_clips}"
     rare, common = min(clips, key=clips.__getitem__), max(clips, key=clips.__getitem__)
     alike = clips[rare] == clips[common]
-    about += f", {counted(clips[rare], 'clip')} each" * alike
+    about += f", {counted(clips[rare], 'clip')} each" if alike else ""
     if with_clips <= CLASSES_NAMED:
-        return f"{about}: {'; '.join(names[i] + f' {clips[i]:,}' * (not alike) for i in clips)}"
+        return f"{about}: {'; '.join(names[i] if alike else f'{names[i]} {clips[i]:,}' for i in clips)}"
     return (
         about
         if alike

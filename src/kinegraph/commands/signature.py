@@ -102,7 +102,7 @@ def _needed(verb: Callable) -> list[str]:
     return [
         f"--{it.name.replace('_', '-')} {it.name.upper()}"
         if it.kind is it.KEYWORD_ONLY
-        else it.name.upper() + " ..." * is_list(it.annotation)
+        else it.name.upper() + (" ..." if is_list(it.annotation) else "")
         for it in needed
     ]
 

@@ -89,7 +89,7 @@ def tell_frames(
     for key, value in figures(timelines).flat().items():
         if not math.isnan(value):
             print(f"{key}: {value:.4f}")
-    print(*about["warnings"], sep="\n", end="\n" * bool(about["warnings"]))
+    print(*about["warnings"], sep="\n", end="\n" if about["warnings"] else "")
     if out or report:
         kind = " (synthetic data)" if "synthetic" in folder.source.lower() else ""
         title, source = f"Test report: {where}{kind}", f"{folder.source}; {counted(len(timelines), 'long recording')}"

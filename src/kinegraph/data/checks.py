@@ -19,6 +19,7 @@ from kinegraph.data.dataset_write import LARGEST
 from kinegraph.data.formats.clip_names import suggested
 from kinegraph.data.repeats import repeats
 from kinegraph.data.split_names import held_out, order_of
+from kinegraph.messages import counted
 from kinegraph.skeleton.layout import JointLayout
 
 Severity = Literal["problem", "note"]
@@ -84,61 +85,69 @@ def findings(facts: Sequence[ClipSummary], expected: Expected, complete: bool = 
 
 
 def _of(facts: Iterable[ClipSummary]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.name for one in facts))
+    return tuple(dict.fromkeys(clip.name for clip in facts))
 
 
 def _where(
     facts: Sequence[ClipSummary], severity: Severity, kind: str, message: str, test: Callable[[ClipSummary], bool]
 ) -> Iterable[Finding]:
     """A finding on the clips that pass the test; none where there are none."""
-    if chosen := [one for one in facts if test(one)]:
+    if chosen := [clip for clip in facts if test(clip)]:
         yield Finding(severity, kind, message, _of(chosen))
 
 
 def _faults(facts, expected) -> Iterable[Finding]:
     groups = defaultdict(list)
-    for one in facts:
-        if one.fault:  # places differ by their numbers
-            groups[one.fault.kind, re.sub(r"\d+", "", one.fault.message)].append(one)
+    for clip in facts:
+        if clip.fault:  # places differ by their numbers
+            groups[clip.fault.kind, re.sub(r"\d+", "", clip.fault.message)].append(clip)
     for (kind, _), clips in groups.items():
         first, more = clips[0].fault.message, f"; {len(clips) - 1:,} more like it" if len(clips) > 1 else ""
         yield Finding("problem", kind, f"{first}{more}", tuple(name for name in _of(clips) if name))
 
 
 def _shapes(facts, expected) -> Iterable[Finding]:
-    shaped = [one for one in facts if one.shape]
-    for axes in sorted({one.axes for one in shaped if one.axes}):
+    shaped = [clip for clip in facts if clip.shape]
+    for axes in sorted({clip.axes for clip in shaped if clip.axes}):
         message = f"swapped axes: looks like ({', '.join(axes)}), expected (M, T, V, C)"
-        yield from _where(shaped, "problem", "swapped_axes", message, lambda one, axes=axes: one.axes == axes)
+        yield from _where(shaped, "problem", "swapped_axes", message, lambda clip, axes=axes: clip.axes == axes)
     if not shaped:
         return
-    joints, channels = Counter(one.shape[2:] for one in shaped).most_common(1)[0][0]
-    for count in sorted({one.shape[3] for one in shaped} - {channels}):
+    joints, channels = Counter(clip.shape[2:] for clip in shaped).most_common(1)[0][0]
+    for count in sorted({clip.shape[3] for clip in shaped} - {channels}):
         message = f"{count} channels, most clips have {channels}"
-        yield from _where(shaped, "problem", "channels", message, lambda one, count=count: one.shape[3] == count)
+        yield from _where(shaped, "problem", "channels", message, lambda clip, count=count: clip.shape[3] == count)
     if expected.layout is None and (near := likely_layout(joints + 1)) and len(near) == 25:
         # 24 joints have a layout, too, which hardly any published file has: one of 25 was lost.
         lost = f"{joints} joints, one less than '{near.name}'; if none was lost, name the layout by --layout"
-        yield from _where(shaped, "problem", "joints", lost, lambda one: one.shape[2] == joints)
+        yield from _where(shaped, "problem", "joints", lost, lambda clip: clip.shape[2] == joints)
 
 
 def _values(facts, expected) -> Iterable[Finding]:
-    shaped = [one for one in facts if one.shape]
+    shaped = [clip for clip in facts if clip.shape]
     empty = "nobody in it: no frames, or every joint zero"
-    yield from _where(shaped, "problem", "empty", empty, lambda one: not one.present)
-    yield from _where(shaped, "note", "one_frame", "only one frame", lambda one: one.shape[1] == 1)
-    yield from _where(shaped, "note", "still", "nobody moves: all frames are the same", lambda one: one.still)
-    yield from _where(shaped, "note", "missing", "more than half of the joints missing", lambda one: one.missing > 0.5)
-    empty_frames = [one for one in shaped if one.nobody > EMPTY_FRAMES]
-    most = max((one.nobody for one in empty_frames), default=0)
+    yield from _where(shaped, "problem", "empty", empty, lambda clip: not clip.present)
+    yield from _where(shaped, "note", "one_frame", "only one frame", lambda clip: clip.shape[1] == 1)
+    yield from _where(shaped, "note", "still", "nobody moves: all frames are the same", lambda clip: clip.still)
+    yield from _where(
+        shaped, "note", "missing", "more than half of the joints missing", lambda clip: clip.missing > 0.5
+    )
+    empty_frames = [clip for clip in shaped if clip.nobody > EMPTY_FRAMES]
+    most = max((clip.nobody for clip in empty_frames), default=0)
     message = f"nobody is in up to {most:.0%} of the frames of a clip: out of sight, or not numbered one by one?"
-    yield from _where(empty_frames, "note", "nobody", message, lambda one: True)
+    yield from _where(empty_frames, "note", "nobody", message, lambda clip: True)
     yield from _unseen(shaped)
     outside = "scores outside of 0 to 1"
-    beyond = [one for one in shaped if one.score_range and not (one.score_range[0] >= 0 and one.score_range[1] <= 1.01)]
-    yield from _where(beyond, "note", "score", outside, lambda one: True)
-    seen = [one for one in shaped if one.never is not None]
-    if seen and len({one.never.shape for one in seen}) == 1 and (never := np.all([one.never for one in seen], 0)).any():
+    beyond = [
+        clip for clip in shaped if clip.score_range and not (clip.score_range[0] >= 0 and clip.score_range[1] <= 1.01)
+    ]
+    yield from _where(beyond, "note", "score", outside, lambda clip: True)
+    seen = [clip for clip in shaped if clip.never is not None]
+    if (
+        seen
+        and len({clip.never.shape for clip in seen}) == 1
+        and (never := np.all([clip.never for clip in seen], 0)).any()
+    ):
         layout = expected.layout or likely_layout(seen[0].shape[2])
         names = [layout.joints[i] if layout and len(layout) == len(never) else str(i) for i in np.flatnonzero(never)]
         yield Finding("note", "never_seen", f"always zero: {', '.join(names)} (centred there, or never seen)")
@@ -146,9 +155,9 @@ def _values(facts, expected) -> Iterable[Finding]:
 
 def _unseen(facts) -> Iterable[Finding]:
     """Joints that a detector did not see lie at pixel (0, 0), a corner of the picture, if nobody says otherwise."""
-    flat = [one for one in facts if one.shape[3] == 2 and one.score_range and units_of(one) == "px"]
-    if any(one.missing > 0 for one in flat):
-        share = float(np.mean([one.missing for one in flat]))
+    flat = [clip for clip in facts if clip.shape[3] == 2 and clip.score_range and units_of(clip) == "px"]
+    if any(clip.missing > 0 for clip in flat):
+        share = float(np.mean([clip.missing for clip in flat]))
         message = (
             f"{share:.1%} of the joints were not seen and lie at pixel (0, 0); with --preprocessing.normalize image "
         )
@@ -156,22 +165,22 @@ def _unseen(facts) -> Iterable[Finding]:
 
 
 def _labels(facts, expected) -> Iterable[Finding]:
-    read = [one for one in facts if not one.fault]
-    labels = [one.label for one in read if one.label is not None]
+    read = [clip for clip in facts if not clip.fault]
+    labels = [clip.label for clip in read if clip.label is not None]
     classes = expected.classes
     for label in sorted({label for label in labels if label < 0 or (classes and label >= classes)}):
         limit = f"the {classes} classes are 0 to {classes - 1}" if classes else "classes count from 0"
-        yield from _where(read, "problem", "label", f"label {label}, {limit}", lambda one, n=label: one.label == n)
+        yield from _where(read, "problem", "label", f"label {label}, {limit}", lambda clip, n=label: clip.label == n)
     if labels and len(labels) < len(read):
-        yield from _where(read, "problem", "no_label", "no label", lambda one: one.label is None)
-    elif not labels and any(one.segments is None for one in read):
+        yield from _where(read, "problem", "no_label", "no label", lambda clip: clip.label is None)
+    elif not labels and any(clip.segments is None for clip in read):
         yield Finding(
             "note",
             "unlabelled",
             "the clips have no labels: they can be predicted, not trained on; --labels COLUMN, --labels-file FILE (one "
             "row per clip) or --names FORM gives them, or, where a file is a clip, a folder for each class",
         )
-    read_of = [one for one in read if one.segments is None]
+    read_of = [clip for clip in read if clip.segments is None]
     if form := _form_that_says_more(read_of):
         apart = "; people are then not on both sides of the split" if "{subject}" in form else ""
         yield Finding("note", "names", f"the names may say more of the clips: prepare --names '{form}'{apart}")
@@ -181,9 +190,9 @@ def _labels(facts, expected) -> Iterable[Finding]:
 
 def _form_that_says_more(facts: Sequence[ClipSummary]) -> str | None:
     """The form of the clips' names, where it says labels or subjects that no clip has."""
-    lacking = [f"{{{fact}}}" for fact in ("label", "subject") if all(getattr(one, fact) is None for one in facts)]
-    labels = [one.label for one in facts] if "{label}" not in lacking else []
-    form = suggested([one.name for one in facts], labels) if lacking else None
+    lacking = [f"{{{fact}}}" for fact in ("label", "subject") if all(getattr(clip, fact) is None for clip in facts)]
+    labels = [clip.label for clip in facts] if "{label}" not in lacking else []
+    form = suggested([clip.name for clip in facts], labels) if lacking else None
     return form if form and any(fact in form for fact in lacking) else None
 
 
@@ -193,30 +202,30 @@ def _is_star(layout: JointLayout) -> bool:
 
 
 def _units(facts, expected) -> Iterable[Finding]:
-    if beyond := [one for one in facts if one.largest > LARGEST]:
+    if beyond := [clip for clip in facts if clip.largest > LARGEST]:
         message = f"a coordinate of {beyond[0].largest:.3g}: no recording is that large, and none can be computed with"
         yield Finding("problem", "scale", message, _of(beyond))
-    sizes = [one.size for one in facts if one.size > 0]
+    sizes = [clip.size for clip in facts if clip.size > 0]
     if not sizes:
         return
     middle = float(np.median(sizes))
     if middle < SMALLEST:
         yield Finding("problem", "scale", f"bodies are {middle:.3g} large, which is next to nothing in any unit")
         return
-    apart = [one for one in facts if one.size > 0 and not middle / FOLD < one.size < middle * FOLD]
-    apart = [one for one in apart if one.largest <= LARGEST]
-    if apart and len({units_of(one) for one in facts if one.size > 0}) > 1:
+    apart = [clip for clip in facts if clip.size > 0 and not middle / FOLD < clip.size < middle * FOLD]
+    apart = [clip for clip in apart if clip.largest <= LARGEST]
+    if apart and len({units_of(clip) for clip in facts if clip.size > 0}) > 1:
         message = f"other units than most: bodies of {apart[0].size:.4g}, usual are {middle:.4g}"
         yield Finding("problem", "units", message, _of(apart))
-    found = Counter(units_of(one) for one in facts if one.size > 0).most_common(1)[0][0]
+    found = Counter(units_of(clip) for clip in facts if clip.size > 0).most_common(1)[0][0]
     wanted = expected.flat_units if found in FLAT_UNITS else expected.units
     if wanted and found != wanted:
         seem = f"the coordinates seem to be in {found}" if found else "the coordinates are in no usual unit"
         message = f"{seem}, expected {wanted}: bodies are {middle:.4g} large"
         yield Finding("problem" if found else "note", "units", message)
-    if any(third_is_score(one) for one in facts):
+    if any(third_is_score(clip) for clip in facts):
         yield Finding("note", "score", "the third channel looks like a score, not like a coordinate")
-    bones = [one.bone for one in facts if one.bone > 0]
+    bones = [clip.bone for clip in facts if clip.bone > 0]
     if bones and np.median(bones) > LONG_BONES and not (expected.layout and _is_star(expected.layout)):
         message = f"bones are {np.median(bones):.0%} of a body's size: the joints may be in another order"
         yield Finding("note", "joint_order", message)
@@ -224,8 +233,10 @@ def _units(facts, expected) -> Iterable[Finding]:
 
 
 def _pictures(facts) -> Iterable[Finding]:
-    sized = [one for one in facts if one.image_size and one.high and units_of(one) == "px"]
-    beyond = [one for one in sized if any(h > 1.2 * side for h, side in zip(one.high, one.image_size, strict=False))]
+    sized = [clip for clip in facts if clip.image_size and clip.high and units_of(clip) == "px"]
+    beyond = [
+        clip for clip in sized if any(h > 1.2 * side for h, side in zip(clip.high, clip.image_size, strict=False))
+    ]
     if beyond:
         width, height = beyond[0].image_size
         x, y = beyond[0].high[:2]
@@ -236,18 +247,18 @@ def _pictures(facts) -> Iterable[Finding]:
 
 def upward(facts: Sequence[ClipSummary]) -> str:
     """The axis from feet to head of most clips, such as "y up"; "" where it is not clear."""
-    axes = Counter(_upward(one) for one in facts if one.upward)
+    axes = Counter(_upward(clip) for clip in facts if clip.upward)
     return axes.most_common(1)[0][0] if axes else ""
 
 
-def _upward(one: ClipSummary) -> str:
-    axis = int(np.argmax(np.abs(one.upward)))
-    return f"{'xyz'[axis]} {'up' if one.upward[axis] > 0 else 'down'}" if axis < 3 else ""
+def _upward(clip: ClipSummary) -> str:
+    axis = int(np.argmax(np.abs(clip.upward)))
+    return f"{'xyz'[axis]} {'up' if clip.upward[axis] > 0 else 'down'}" if axis < 3 else ""
 
 
 def _directions(facts, expected) -> Iterable[Finding]:
     way = upward(facts)
-    directed = [units_of(one) in FLAT_UNITS for one in facts if one.upward]  # a sample may be few of all clips
+    directed = [units_of(clip) in FLAT_UNITS for clip in facts if clip.upward]  # a sample may be few of all clips
     flat = sum(directed) * 2 > len(directed)
     expected_ways = ("y down",) if flat else ("y up", "z up")
     if way and way not in expected_ways:
@@ -260,13 +271,13 @@ def _directions(facts, expected) -> Iterable[Finding]:
 def _subjects(facts, expected) -> Iterable[Finding]:
     for split in _splits(facts):
         parts = defaultdict(set)
-        for one in facts:
-            if one.subject is not None and one.splits.get(split) not in (None, "none"):
-                parts[one.subject].add(one.splits[split])
+        for clip in facts:
+            if clip.subject is not None and clip.splits.get(split) not in (None, "none"):
+                parts[clip.subject].add(clip.splits[split])
         both = sorted((who for who, there in parts.items() if len(there) > 1), key=str)
         if not both or split in BY_DESIGN:
             continue
-        clips = _of(one for one in facts if one.subject in both)
+        clips = _of(clip for clip in facts if clip.subject in both)
         listed = ", ".join(map(str, both[:5])) + (" ..." if len(both) > 5 else "")
         # A split that was made by subject has at most a few on both sides; another one nearly all of them.
         meant = split == "xsub" or len(both) * 2 <= len(parts)
@@ -275,11 +286,11 @@ def _subjects(facts, expected) -> Iterable[Finding]:
 
 
 def _splits(facts: Iterable[ClipSummary]) -> list[str]:
-    return list(dict.fromkeys(split for one in facts for split in one.splits))
+    return list(dict.fromkeys(split for clip in facts for split in clip.splits))
 
 
 def _rates(facts, expected) -> Iterable[Finding]:
-    rates = [one.fps for one in facts if one.fps]
+    rates = [clip.fps for clip in facts if clip.fps]
     if rates and max(rates) > OTHER_RATE * min(rates):
         message = f"frame rates from {min(rates):g} to {max(rates):g}; `prepare --resample-fps` brings all clips to one"
         yield Finding("note", "frame_rates", message)
@@ -287,38 +298,38 @@ def _rates(facts, expected) -> Iterable[Finding]:
 
 def _contents(facts, expected) -> Iterable[Finding]:
     same = defaultdict(list)
-    for one in facts:
-        if one.digest:
-            same[one.digest].append(one)
+    for clip in facts:
+        if clip.digest:
+            same[clip.digest].append(clip)
     groups = [group for group in same.values() if len(group) > 1]
     across = defaultdict(list)
     for group in groups:
         for split in _splits(group):
-            if len({one.splits.get(split) for one in group} - {None, "none"}) > 1:
+            if len({clip.splits.get(split) for clip in group} - {None, "none"}) > 1:
                 across[split] += group
     for split, clips in across.items():
         yield Finding("problem", "duplicate_content", f"split {split}: the same recording in several parts", _of(clips))
-    across_parts = {id(one) for clips in across.values() for one in clips}
-    rest = [one for group in groups for one in group if id(one) not in across_parts]
-    two_labels = {id(one) for group in groups if len({str(o.label) for o in group}) > 1 for one in group}
-    yield from _where(rest, "note", "duplicate_content", "the same recording as another clip", lambda one: True)
+    across_parts = {id(clip) for clips in across.values() for clip in clips}
+    rest = [clip for group in groups for clip in group if id(clip) not in across_parts]
+    two_labels = {id(clip) for group in groups if len({str(o.label) for o in group}) > 1 for clip in group}
+    yield from _where(rest, "note", "duplicate_content", "the same recording as another clip", lambda clip: True)
     labelled = "the same recording under several labels"
-    yield from _where(rest, "note", "two_labels", labelled, lambda one: id(one) in two_labels)
+    yield from _where(rest, "note", "two_labels", labelled, lambda clip: id(clip) in two_labels)
 
 
 def _repeats(facts, expected) -> Iterable[Finding]:
     """Recordings in several parts that differ by their place, size or frame rate alone."""
     for split in _splits(facts):
         parts = defaultdict(list)
-        for one in facts:
-            if one.course is not None and one.splits.get(split) not in (None, "", "none"):
-                parts[one.splits[split], one.course.shape].append(one)
+        for clip in facts:
+            if clip.course is not None and clip.splits.get(split) not in (None, "", "none"):
+                parts[clip.splits[split], clip.course.shape].append(clip)
         found: dict[int, ClipSummary] = {}
         for (part, size), (other, other_size) in combinations(parts, 2):
             if size != other_size:
                 continue
             some, others = parts[part, size], parts[other, size]
-            for i, j in repeats([one.course for one in some], [one.course for one in others]):
+            for i, j in repeats([clip.course for clip in some], [clip.course for clip in others]):
                 if some[i].digest != others[j].digest:  # those are said already
                     found |= {id(some[i]): some[i], id(others[j]): others[j]}
         if found:
@@ -328,11 +339,11 @@ def _repeats(facts, expected) -> Iterable[Finding]:
 
 def _parts(facts, expected) -> Iterable[Finding]:
     """Splits that lack a part, or nearly; or no split at all."""
-    if len({one.label for one in facts if one.label is not None}) > 1 and not _splits(facts):
+    if len({clip.label for clip in facts if clip.label is not None}) > 1 and not _splits(facts):
         message = "no split: train needs one; prepare makes it with --val-share 0.2"
         yield Finding("note", "no_split", message)
     for split in _splits(facts):
-        parts = Counter(one.splits.get(split) for one in facts)
+        parts = Counter(clip.splits.get(split) for clip in facts)
         named = sorted((part for part in parts if part not in (None, "", "none")), key=order_of)
         if "train" in named and held_out(named) is None:
             message = f"split {split} has no part val, only {' and '.join(named)}: train needs --no-validate"
@@ -346,34 +357,33 @@ def _parts(facts, expected) -> Iterable[Finding]:
             message = f"split {split} has no part train, only {' and '.join(named)}: it can be tested on alone"
             yield Finding("note", "no_part", message)
         labels = Counter(
-            one.label for one in facts
-            if one.splits.get(split) == "train" and one.label is not None
+            clip.label for clip in facts
+            if clip.splits.get(split) == "train" and clip.label is not None
         )  # fmt: skip
         if labels and labels.total() < FEW * len(labels):
-            one, few = labels.total() == 1, len(labels) == 1
-            count = f"{labels.total()} training clip{'s' * (not one)} for {len(labels)} class{'es' * (not few)}"
+            count = f"{counted(labels.total(), 'training clip')} for {counted(len(labels), 'class', 'classes')}"
             message = f"split {split}: only {count}"
             yield Finding("note", "few_clips", message)
         elif rare := sorted(label for label, clips in labels.items() if clips == 1):
             message = f"split {split}: a single training clip for {_short(rare, expected)}"
-            clips = [one for one in facts if one.splits.get(split) == "train" and one.label in rare]
+            clips = [clip for clip in facts if clip.splits.get(split) == "train" and clip.label in rare]
             yield Finding("note", "rare_class", message, _of(clips))
 
 
 def _classes(facts, expected) -> Iterable[Finding]:
     for split in _splits(facts):
         parts = defaultdict(set)
-        for one in facts:
-            if one.label is not None and (part := one.splits.get(split)):
-                parts[part].add(one.label)
+        for clip in facts:
+            if clip.label is not None and (part := clip.splits.get(split)):
+                parts[part].add(clip.label)
         if not parts.get("train"):
             continue
         for part, labels in parts.items():
             if part not in ("train", "none") and (lost := sorted(labels - parts["train"])):
                 message = f"split {split}: {part} has classes that train lacks: {_short(lost, expected)}"
-                clips = [one for one in facts if one.splits.get(split) == part and one.label in lost]
+                clips = [clip for clip in facts if clip.splits.get(split) == part and clip.label in lost]
                 yield Finding("problem", "class_not_in_train", message, _of(clips))
-    there = {one.label for one in facts if one.label is not None}
+    there = {clip.label for clip in facts if clip.label is not None}
     if there and expected.classes and (absent := sorted(set(range(expected.classes)) - there)):
         yield Finding(
             "note",

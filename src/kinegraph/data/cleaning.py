@@ -42,7 +42,7 @@ class Cleaning:
     smooth: Smoothing | None = None
 
     def __bool__(self) -> bool:
-        return any(getattr(self, it.name) not in (None, False) for it in fields(self))
+        return any(getattr(self, field.name) not in (None, False) for field in fields(self))
 
     def __str__(self) -> str:
         words = {"min_score": "without scores below {}", "mend_sides": "left and right mended",
@@ -92,7 +92,7 @@ def needs(clip: SkeletonClip) -> Needs:
     parts = list(blocks(clip.keypoint))
     found = [_needs(replace(clip, keypoint=clip.keypoint[:, part], score=None)) for part in blocks(clip.keypoint)]
     frames = [part.stop - part.start for part in parts]
-    shares = ([getattr(some, it.name) for some in found] for it in fields(Needs))
+    shares = ([getattr(some, field.name) for some in found] for field in fields(Needs))
     return Needs(*(float(np.average(share, weights=frames)) for share in shares))
 
 

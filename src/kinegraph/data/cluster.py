@@ -58,7 +58,7 @@ def by_cluster(
 ) -> Generator[Result, None, None]:
     """The results of function(task) for each task, in order, whichever worker computed them and however often."""
     with _connected(cluster.address) as client:
-        _check_workers(client, next((it for task in tasks for it in task if isinstance(it, Path)), None))
+        _check_workers(client, next((item for task in tasks for item in task if isinstance(item, Path)), None))
         submit = partial(client.submit, function, pure=False)
         waiting, under_way = iter(tasks), deque[tuple[Any, Any]]()
         while True:

@@ -60,7 +60,11 @@ def _is_number(value: object) -> bool:
 
 
 def _three(value: object) -> tuple[float, ...]:
-    fits = isinstance(value, list | tuple) and len(value) == 3 and all(_is_number(it) and it > 0 for it in value)
+    fits = (
+        isinstance(value, list | tuple)
+        and len(value) == 3
+        and all(_is_number(number) and number > 0 for number in value)
+    )
     return tuple(map(float, value)) if fits else ()
 
 
@@ -83,7 +87,7 @@ def conditions_of(clips: Iterable[SkeletonClip], units: str = "") -> Conditions:
     sizes = [size for size in sizes if size > 0]
     return Conditions(
         units,
-        tuple(float(f"{it:.4g}") for it in np.percentile(sizes, SHARES)) if sizes else (),
+        tuple(float(f"{size:.4g}") for size in np.percentile(sizes, SHARES)) if sizes else (),
         {way: round(times / count, 4) for way, times in sorted(ways.items())},
         tuple(map(float, np.percentile(rates, (0, 50, 100)))) if rates else (),
     )

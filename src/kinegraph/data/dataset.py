@@ -219,7 +219,7 @@ class SkeletonDataset:
             there = f"its splits are {', '.join(self.splits)}" if self.splits else no
             only = f" (--split {next(iter(self.splits))})" if len(self.splits) == 1 else ""
             more = "ATTRIBUTE=VALUE, such as subject=3, makes one"
-            more += ", and so does `kinegraph prepare ... --val-share 0.2`" * (not self.splits)
+            more += ", and so does `kinegraph prepare ... --val-share 0.2`" if not self.splits else ""
             raise ValueError(f"{self.path} has no split '{split}'; {there}{only}; {more}")
         return parts
 

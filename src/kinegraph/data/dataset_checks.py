@@ -37,7 +37,7 @@ def dataset_findings(folder: SkeletonDataset, split: str | None = None) -> list[
     expected = Expected(
         folder.layout, len(folder.class_names), *units_expected(folder.units), class_names=folder.class_names
     )
-    return [one for one in findings(facts, expected) if one.kind in KINDS]
+    return [finding for finding in findings(facts, expected) if finding.kind in KINDS]
 
 
 def line_of(finding: Finding) -> str:

@@ -98,7 +98,7 @@ def _about_file(path: Path) -> Path:
 
 def _check_crc(file: Path, sums: object) -> None:
     fits = isinstance(sums, Mapping) and all(
-        isinstance(blocks, list) and all(type(it) is int for it in blocks) for blocks in sums.values()
+        isinstance(blocks, list) and all(type(block) is int for block in blocks) for blocks in sums.values()
     )
     if not fits:
         raise ValueError(f"{file}: 'crc32' is {quoted(sums)}, expected a list of numbers for each array")
@@ -356,10 +356,10 @@ def read_segments(
             if (header := next(rows, [])) != list(SEGMENT_COLUMNS):
                 raise ValueError(f"has the columns {one_line(', '.join(header))}, expected {','.join(SEGMENT_COLUMNS)}")
             for row in rows:
-                recording, one = _segment(row, number, rows.line_num)
-                if (index := place.get(recording)) is None or one.end > int(frames[index]):
-                    raise ValueError(f"line {rows.line_num}: no recording {quoted(recording)} of {one.end} frames")
-                found[index].append(one)
+                recording, segment = _segment(row, number, rows.line_num)
+                if (index := place.get(recording)) is None or segment.end > int(frames[index]):
+                    raise ValueError(f"line {rows.line_num}: no recording {quoted(recording)} of {segment.end} frames")
+                found[index].append(segment)
     except (csv.Error, ValueError) as error:
         raise ValueError(f"{file} {one_line(error)}") from None
     check_sums(path, dict(about), [SEGMENTS])

@@ -125,20 +125,25 @@ class Columns:
         if wrong := [key for key, part in clip.splits.items() if not isinstance(part, str) or not part]:
             return f"is in no part of split '{wrong[0]}'"
         if (clip.segments is not None) != self.segments:
-            return f"has {'no ' * self.segments}segments, the clips before it have {'' if self.segments else 'none'}"
-        if problem := next(filter(None, (self._wrong_segment(one, clip.frames) for one in clip.segments or ())), ""):
+            if self.segments:
+                return "has no segments, the clips before it have"
+            return "has segments, the clips before it have none"
+        problems = [self._wrong_segment(segment, clip.frames) for segment in clip.segments or ()]
+        if problem := next(filter(None, problems), ""):
             return problem
         for text in (clip.name, *clip.attributes.values(), *clip.splits.values()):
             if isinstance(text, str) and not _is_line(text):
                 return f"has a line break or control character in {quoted(text)}"
         return ""
 
-    def _wrong_segment(self, one: Segment, frames: int) -> str:
-        if not 0 <= one.start < one.end <= frames:
-            return f"has a segment from frame {one.start} to {one.end}, expected some of its {frames} frames"
-        if not 0 <= one.label < len(self.class_names):
-            return f"has a segment of class {one.label}, the {len(self.class_names)} classes count from 0"
-        return "has a control character in the name of a person" * bool(CONTROL.search(one.person))
+    def _wrong_segment(self, segment: Segment, frames: int) -> str:
+        if not 0 <= segment.start < segment.end <= frames:
+            return f"has a segment from frame {segment.start} to {segment.end}, expected some of its {frames} frames"
+        if not 0 <= segment.label < len(self.class_names):
+            return f"has a segment of class {segment.label}, the {len(self.class_names)} classes count from 0"
+        if CONTROL.search(segment.person):
+            return "has a control character in the name of a person"
+        return ""
 
 
 def _is_line(text: str) -> bool:
@@ -236,8 +241,12 @@ def _segments_csv(path: Path) -> Iterator[Callable[[SkeletonClip, Sequence[str]]
         line.writerow(SEGMENT_COLUMNS)
 
         def append(clip: SkeletonClip, class_names: Sequence[str]) -> None:
-            rows = sorted(clip.segments or (), key=lambda one: (one.start, one.end, one.label, one.person))
-            line.writerows((clip.name, one.start, one.end, class_names[one.label], one.person) for one in rows)
+            rows = sorted(
+                clip.segments or (), key=lambda segment: (segment.start, segment.end, segment.label, segment.person)
+            )
+            line.writerows(
+                (clip.name, segment.start, segment.end, class_names[segment.label], segment.person) for segment in rows
+            )
 
         yield append
 

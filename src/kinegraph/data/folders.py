@@ -76,7 +76,7 @@ def _places(folder: Path) -> Iterator[Place]:
 def _place(folder: Path) -> Place:
     try:
         with os.scandir(folder) as found:
-            entries = sorted((entry for entry in found if not _is_left_behind(entry.name)), key=lambda it: it.name)
+            entries = sorted((entry for entry in found if not _is_left_behind(entry.name)), key=lambda path: path.name)
     except OSError as error:
         return Place(folder, fault=error)
     kinds: dict[str, list[str]] = {"folders": [], "files": [], "others": [], "broken": []}

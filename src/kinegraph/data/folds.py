@@ -70,8 +70,8 @@ def _tested(
 
 def listed(values: Sequence[str]) -> str:
     """Values of an attribute as a split name has them."""
-    doubled = (it.replace('"', '""') for it in values)
-    return ",".join(f'"{it}"' if NEEDS_QUOTES.search(it) else it for it in doubled)
+    doubled = (value.replace('"', '""') for value in values)
+    return ",".join(f'"{value}"' if NEEDS_QUOTES.search(value) else value for value in doubled)
 
 
 def folds(

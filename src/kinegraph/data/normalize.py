@@ -180,8 +180,8 @@ def _cross(one: Iterable[float], other: Iterable[float]) -> Vector:
     return b * z - c * y, c * x - a * z, a * y - b * x
 
 
-def _dot(one: Iterable[float], other: Iterable[float]) -> float:
-    return sum(a * b for a, b in zip(one, other, strict=True))
+def _dot(a: Iterable[float], other: Iterable[float]) -> float:
+    return sum(a * b for a, b in zip(a, other, strict=True))
 
 
 def _level(direction: Sequence[float], vertical: Vector) -> Vector:

@@ -187,7 +187,7 @@ def prepare_clip(
         chosen = np.arange(chosen.size).reshape(chosen.shape)
     when = [_moments(views[0], needed, len(recorded))] if steps.moments else []
     if steps.sampling == "stretch" and chosen is not None and share is not None:
-        views, when = ([sampling.between(it, chosen, share) for it in values] for values in (views, when))
+        views, when = ([sampling.between(value, chosen, share) for value in values] for values in (views, when))
     made = [[*streams(view, clip.layout, steps.streams, scored), *when] for view in views]
     joined = [np.concatenate(view, axis=3) for view in made]  # before frames are chosen: that is done once for all
     if chosen is None:

@@ -32,14 +32,16 @@ def at_rate(clip: SkeletonClip, fps: float) -> SkeletonClip:
     there = seen(clip.keypoint)
     keypoint = between(clip.keypoint, there, before, share)
     score = None if clip.score is None else between(clip.score[..., None], there, before, share)[..., 0]
-    segments = None if clip.segments is None else tuple(_at_rate(one, fps / clip.fps, frames) for one in clip.segments)
+    segments = (
+        None if clip.segments is None else tuple(_at_rate(segment, fps / clip.fps, frames) for segment in clip.segments)
+    )
     return replace(clip, keypoint=keypoint, score=score, fps=fps, segments=segments)
 
 
-def _at_rate(one: Segment, share: float, frames: int) -> Segment:
+def _at_rate(segment: Segment, share: float, frames: int) -> Segment:
     """A segment of a recording that now has so many frames; of one frame at least."""
-    start = min(round(one.start * share), frames - 1)
-    return replace(one, start=start, end=min(max(round(one.end * share), start + 1), frames))
+    start = min(round(segment.start * share), frames - 1)
+    return replace(segment, start=start, end=min(max(round(segment.end * share), start + 1), frames))
 
 
 def between(

@@ -73,7 +73,7 @@ def track(
     if weights is None:
         weights = [joints.mean(1) if joints.size else np.zeros(len(joints)) for joints in seen]
     order = [_canonical(poses, weight) for poses, weight in zip(frames, weights, strict=True)]
-    tracks = [one.at for one in _tracks(frames, seen, order, sticky=0.0)] if ids is None else _by_id(ids, order)
+    tracks = [track.at for track in _tracks(frames, seen, order, sticky=0.0)] if ids is None else _by_id(ids, order)
     quality = [sum(float(weights[t][i]) for t, i in at.items()) for at in tracks]
     best = sorted(range(len(tracks)), key=lambda i: -quality[i])  # stable: equals stay in the order they appeared
     bodies: list[dict[int, int]] = []
@@ -108,13 +108,13 @@ def follow_rows(keypoint: Float[np.ndarray, "M T V C"]) -> Tracks:
     there = list(seen.swapaxes(0, 1))
     order = [np.flatnonzero(joints.any(1)).tolist() for joints in there]
     bodies: list[dict[int, int]] = [{} for _ in range(people)]
-    for one in _tracks(frames, there, order, sticky=STICKY):
-        home = Counter(one.at.values()).most_common(1)[0][0]
+    for track in _tracks(frames, there, order, sticky=STICKY):
+        home = Counter(track.at.values()).most_common(1)[0][0]
         choice = [bodies[home], *(body for i, body in enumerate(bodies) if i != home)]
-        if (body := _free(choice, one.at)) is None:
-            _squeeze_in(one.at, choice, [np.ones(length, bool)] * people)
+        if (body := _free(choice, track.at)) is None:
+            _squeeze_in(track.at, choice, [np.ones(length, bool)] * people)
         else:
-            body |= one.at
+            body |= track.at
     rows = _rows(bodies, length)
     return Tracks(rows, changed=int((rows != own).any(0).sum()))
 
@@ -161,7 +161,7 @@ def _tracks(
     tracks: list[_Track] = []
     active: list[_Track] = []
     for t, (poses, joints, there) in enumerate(zip(frames, seen, order, strict=True)):
-        active = [one for one in active if t - one.last <= LONGEST_GAP]
+        active = [track for track in active if t - track.last <= LONGEST_GAP]
         begun = _continue(active, poses, joints, there, t, sticky)
         tracks += begun
         active += begun
@@ -179,30 +179,30 @@ def _continue(
     """Give the detections of a frame to the tracks that they continue. Returns new tracks of the others."""
     left, sizes, begun = list(there), _boxes(poses, joints), []
     for recent in (True, False):
-        known = [one for one in active if (one.last == t - 1) == recent and one.last < t]
+        known = [track for track in active if (track.last == t - 1) == recent and track.last < t]
         pairs = _matched(poses, joints, left, known, t, sticky)
-        for i, one in pairs.items():
-            _extend(one, t, i, poses[i], joints[i], float(sizes[i]))
+        for i, track in pairs.items():
+            _extend(track, t, i, poses[i], joints[i], float(sizes[i]))
         left = [i for i in left if i not in pairs]
     for i in left:
-        one = _Track(poses[i], joints[i], 0.0, np.zeros(poses.shape[2]))
-        _extend(one, t, i, poses[i], joints[i], float(sizes[i]))
-        begun.append(one)
+        track = _Track(poses[i], joints[i], 0.0, np.zeros(poses.shape[2]))
+        _extend(track, t, i, poses[i], joints[i], float(sizes[i]))
+        begun.append(track)
     return begun
 
 
 def _extend(
-    one: _Track, t: int, i: int, pose: Float[np.ndarray, "V D"], joints: Bool[np.ndarray, "V"], size: float
+    track: _Track, t: int, i: int, pose: Float[np.ndarray, "V D"], joints: Bool[np.ndarray, "V"], size: float
 ) -> None:
-    size = max(size, 0.9 * one.size, 1e-6)  # a body of which only the face is seen is still as large
-    if one.at:
-        both = joints & one.seen
-        moved = both @ (pose - one.pose) / max(int(both.sum()), 1)
-        velocity = (one.velocity + moved / (t - one.last)) / 2  # half of it is the detector's noise
+    size = max(size, 0.9 * track.size, 1e-6)  # a body of which only the face is seen is still as large
+    if track.at:
+        both = joints & track.seen
+        moved = both @ (pose - track.pose) / max(int(both.sum()), 1)
+        velocity = (track.velocity + moved / (t - track.last)) / 2  # half of it is the detector's noise
         fast = float(np.linalg.norm(velocity))
-        one.velocity = velocity * min(1.0, FASTEST * size / max(fast, 1e-9))
-    one.pose, one.seen, one.size, one.last, one.row = pose, joints, size, t, i
-    one.at[t] = i
+        track.velocity = velocity * min(1.0, FASTEST * size / max(fast, 1e-9))
+    track.pose, track.seen, track.size, track.last, track.row = pose, joints, size, t, i
+    track.at[t] = i
 
 
 def _matched(
@@ -216,15 +216,15 @@ def _matched(
     """Detection -> track, the pairs with the least sum of distances; a pair that is too far apart is none."""
     if not there or not known:
         return {}
-    gap = np.array([t - one.last for one in known])
-    size = np.array([one.size for one in known])
-    last = np.stack([one.pose for one in known])
-    last_seen = np.stack([one.seen for one in known])
-    velocity = np.stack([one.velocity for one in known])
+    gap = np.array([t - track.last for track in known])
+    size = np.array([track.size for track in known])
+    last = np.stack([track.pose for track in known])
+    last_seen = np.stack([track.seen for track in known])
+    velocity = np.stack([track.velocity for track in known])
     expected = last + (velocity * np.minimum(gap, AHEAD)[:, None])[:, None]
     apart = _distances(poses[there], joints[there], expected, last_seen) / size
     if sticky:
-        same = np.array([[one.row == i for one in known] for i in there])
+        same = np.array([[track.row == i for track in known] for i in there])
         apart = np.maximum(apart - sticky * same, 0)
     cost = apart / (REACH * np.sqrt(gap))
     pairs = least_sum(cost)
@@ -366,33 +366,33 @@ class Follower:
         """The number of each person, from 1 on; None for those who are not looked at. frame: above the last one."""
         poses = poses.astype(np.float64)
         seen = np.asarray(poses.any(-1))
-        self._active = {number: one for number, one in self._active.items() if frame - one.last <= self.gap}
+        self._active = {number: track for number, track in self._active.items() if frame - track.last <= self.gap}
         there = _canonical(poses, seen.mean(1) if seen.size else np.zeros(len(seen)))
-        for one in _continue(list(self._active.values()), poses, seen, there, frame):
+        for track in _continue(list(self._active.values()), poses, seen, there, frame):
             self.begun += 1
-            self._active[self.begun] = one
+            self._active[self.begun] = track
         numbers: list[int | None] = [None] * len(poses)
-        for number, one in self._active.items():
-            if one.last == frame:
-                numbers[one.row] = number
-                one.at = {frame: one.row}  # earlier ones are not asked for
+        for number, track in self._active.items():
+            if track.last == frame:
+                numbers[track.row] = number
+                track.at = {frame: track.row}  # earlier ones are not asked for
         return numbers
 
     def saved(self) -> dict[int, dict[str, np.ndarray]]:
         """What is known of each person, as arrays."""
         return {
             number: {
-                "pose": one.pose, "velocity": one.velocity,
-                "size": np.array([one.size]), "at": np.array([one.last, one.row]),
+                "pose": track.pose, "velocity": track.velocity,
+                "size": np.array([track.size]), "at": np.array([track.last, track.row]),
             }
-            for number, one in self._active.items()
+            for number, track in self._active.items()
         }  # fmt: skip
 
     def restore(self, begun: int, people: Mapping[int, Mapping[str, np.ndarray]]) -> None:
         """Go on from what `saved` gave."""
         self.begun, self._active = begun, {}
-        for number, it in people.items():
-            pose, (last, row) = it["pose"], it["at"].tolist()
+        for number, state in people.items():
+            pose, (last, row) = state["pose"], state["at"].tolist()
             self._active[number] = _Track(
-                pose, np.asarray(pose.any(-1)), float(it["size"][0]), it["velocity"], {last: row}, last, row
+                pose, np.asarray(pose.any(-1)), float(state["size"][0]), state["velocity"], {last: row}, last, row
             )

@@ -129,8 +129,8 @@ class WindowDataset(Samples):
         if self.several or none is not None:
             between = np.full(len(labels), IGNORED)
             between[gaps] = 0
-            wanted += [replace(one, label=IGNORED if none is None else none) for one in runs(between)]
-        return [Place(index, *part, one.label) for one in wanted for part in pieces(one, self.frames)]
+            wanted += [replace(run, label=IGNORED if none is None else none) for run in runs(between)]
+        return [Place(index, *part, run.label) for run in wanted for part in pieces(run, self.frames)]
 
 
 def labels_of(folder: SkeletonDataset, index: int) -> Bool[np.ndarray, "T classes"]:
@@ -144,7 +144,7 @@ def labels_of(folder: SkeletonDataset, index: int) -> Bool[np.ndarray, "T classe
 def concerns(windows: WindowDataset, stride: int) -> list[str]:
     """What of windows and segments will hardly be learnt, a line each. stride: frames that one answer is for."""
     folder, longest = windows.folder, int(windows.folder.frames[windows.indices].max())
-    lengths = [it.end - it.start for i in windows.indices.tolist() for it in (folder.segments or ())[i]]
+    lengths = [segment.end - segment.start for i in windows.indices.tolist() for segment in (folder.segments or ())[i]]
     usual = int(np.median(lengths)) if lengths else 0
     lines: list[str] = []
     if len(folder.class_names) == 1:
@@ -165,9 +165,14 @@ def concerns(windows: WindowDataset, stride: int) -> list[str]:
     return lines
 
 
-def pieces(one: Segment, longest: int) -> list[tuple[int, int]]:
+def pieces(segment: Segment, longest: int) -> list[tuple[int, int]]:
     """A segment in equal parts of at most so many frames."""
-    edges = np.linspace(one.start, one.end, -(-(one.end - one.start) // longest) + 1).round().astype(int).tolist()
+    edges = (
+        np.linspace(segment.start, segment.end, -(-(segment.end - segment.start) // longest) + 1)
+        .round()
+        .astype(int)
+        .tolist()
+    )
     return list(itertools.pairwise(edges))
 
 

@@ -42,7 +42,7 @@ def best_temperature(scores: Float[np.ndarray, "N classes"], labels: Int[np.ndar
     scores: logits of clips that the network was not trained on. Source: Guo et al. 2017, section 4.2.
     """
     rows = np.arange(len(labels))
-    losses = [-_log_shares(scores / it)[rows, labels].mean() for it in TEMPERATURES]
+    losses = [-_log_shares(scores / temperature)[rows, labels].mean() for temperature in TEMPERATURES]
     return float(TEMPERATURES[int(np.argmin(losses))])
 
 

@@ -233,27 +233,27 @@ def prediction_rows(evaluation: Evaluation) -> Iterable[list]:
     names, shown = evaluation.class_names, min(5, len(evaluation.class_names))
     header = ["clip", "label", "label_name", "prediction", "prediction_name", "probability", "correct"]
     header += [f"top{k}_{what}" for k in range(1, shown + 1) for what in ("name", "probability")]
-    yield header + ["synthetic_data"] * evaluation.synthetic
+    yield header + (["synthetic_data"] if evaluation.synthetic else [])
     for place, (clip, label) in enumerate(zip(evaluation.names, evaluation.labels, strict=True)):
         probability, top = evaluation.probability(place), _likeliest(evaluation.scores[place], shown)
         row = [clip, int(label), names[label], int(top[0]), names[top[0]], f"{probability[top[0]]:.6f}"]
         row.append(int(label == top[0]))
         for index in top:
             row += [names[index], f"{probability[index]:.6f}"]
-        yield row + ["yes"] * evaluation.synthetic
+        yield row + (["yes"] if evaluation.synthetic else [])
 
 
 def per_class_rows(evaluation: Evaluation) -> Iterable[list]:
     """One row a class; accuracy is empty without clips, precision without predictions."""
     names, counts = evaluation.class_names, evaluation.counts
     header = ["class", "class_name", "clips", "correct", "accuracy", "predicted", "precision"]
-    yield header + ["most_confused_with", "confused_clips"] + ["synthetic_data"] * evaluation.synthetic
+    yield header + ["most_confused_with", "confused_clips"] + (["synthetic_data"] if evaluation.synthetic else [])
     accuracy, precision = per_class_accuracy(counts), per_class_precision(counts)
     worst = {label: (names[other], clips) for label, other, clips in reversed(evaluation.confused_pairs())}
     for index, name in enumerate(names):
         row = [index, name, int(counts.clips[index]), int(counts.hits[index]), _decimal(accuracy[index])]
         row += [int(counts.predicted[index]), _decimal(precision[index]), *worst.get(index, ("", 0))]
-        yield row + ["yes"] * evaluation.synthetic
+        yield row + (["yes"] if evaluation.synthetic else [])
 
 
 def confusion_rows(evaluation: Evaluation) -> Iterable[list]:

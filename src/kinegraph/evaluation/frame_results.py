@@ -42,10 +42,10 @@ def write_probabilities(path: Path, timelines: Sequence[Timeline]) -> None:
     content = io.BytesIO()
     np.savez_compressed(
         content,
-        names=np.array([one.name for one in timelines]),
-        length=np.array([len(one.probabilities) for one in timelines]),
-        probabilities=np.concatenate([one.probabilities for one in timelines]).astype(np.float32),
-        several=np.array(any(one.several for one in timelines)),
+        names=np.array([timeline.name for timeline in timelines]),
+        length=np.array([len(timeline.probabilities) for timeline in timelines]),
+        probabilities=np.concatenate([timeline.probabilities for timeline in timelines]).astype(np.float32),
+        several=np.array(any(timeline.several for timeline in timelines)),
     )
     write_atomic(path, content.getvalue())
 

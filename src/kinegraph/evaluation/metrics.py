@@ -15,6 +15,8 @@ METRICS = ("top_k_accuracy", "mean_class_accuracy")
 FEW = 30  # clips
 FEWEST_GROUPS = 5  # of fewer the bootstrap's interval over groups is far too narrow
 TOP5_FROM = 10  # classes: of fewer, five right answers of which one counts say little
+TAILS = (0.025, 0.975)  # of a 95 % interval
+GROUP_RESAMPLES = 4_000
 ALL_SHOWN = 150  # classes up to which every one is shown, with or without clips
 
 
@@ -163,9 +165,8 @@ def bootstrap_intervals(
     counts: ClassCounts,
     rng: np.random.Generator,
     resamples: int = 10_000,
-    level: float = 0.95,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile bootstrap intervals of top1 and mean_class_accuracy: {"top1": (low, high), ...}.
+    """95 % percentile bootstrap intervals of top1 and mean_class_accuracy: {"top1": (low, high), ...}.
 
     Drawing clips again with replacement makes the number of hits binomial, so hits are drawn instead of clips. For
     top1 all clips are drawn; for the mean over classes clips are drawn within each class, so that no class is lost.
@@ -176,19 +177,18 @@ def bootstrap_intervals(
     total, hits = int(counts.clips.sum()), counts.hits
     if total == 0:
         raise ValueError("there are no clips to measure")
-    tails = (0.5 - level / 2, 0.5 + level / 2)
     top1 = rng.binomial(total, hits.sum() / total, size=resamples) / total
-    intervals = {"top1": _between(top1, tails)}
+    intervals = {"top1": _interval(top1)}
     present = counts.clips > 0
     clips, share = counts.clips[present], (hits / np.maximum(counts.clips, 1))[present]
     if len(clips) > NORMAL:
         middle, spread = share.sum(), math.sqrt((share * (1 - share) / clips).sum())
-        mean_class = [NormalDist(middle, spread).inv_cdf(tail) if spread else middle for tail in tails]
-        low, high = (float(it / counts.occurring.sum()) for it in mean_class)
+        mean_class = [NormalDist(middle, spread).inv_cdf(tail) if spread else middle for tail in TAILS]
+        low, high = (float(total / counts.occurring.sum()) for total in mean_class)
         return intervals | {"mean_class_accuracy": (max(low, 0.0), min(high, 1.0))}
     drawn = rng.binomial(clips, share, size=(resamples, len(clips)))
     mean_class = (drawn / clips).sum(axis=1) / counts.occurring.sum()
-    return intervals | {"mean_class_accuracy": _between(mean_class, tails)}
+    return intervals | {"mean_class_accuracy": _interval(mean_class)}
 
 
 def group_intervals(
@@ -196,46 +196,47 @@ def group_intervals(
     labels: Int[np.ndarray, "N"],
     groups: Shaped[np.ndarray, "N"],
     rng: np.random.Generator,
-    resamples: int = 4_000,
-    level: float = 0.95,
-    empty: float = 0.0,
+    predicted_only: float = 0.0,
 ) -> dict[str, tuple[float, float]]:
-    """As `bootstrap_intervals`, where not clips are drawn again but groups of them, such as all clips of a subject.
+    """95 % intervals of top1 and mean_class_accuracy for other subjects: all clips of a subject are drawn together.
 
-    So they hold for other subjects: clips of one are alike. hits: 1 for each clip that is answered right, of several
-    networks their mean. The mean over classes is over those that are drawn, and `empty` classes without clips that
-    clips are answered with.
+    Clips of one subject are alike, so that an interval by drawing single clips would be too narrow. hits: 1 for each
+    clip that is answered right; of several networks their mean. groups: the subject of each clip, or what else divides
+    them. predicted_only: number of classes that are predicted and have no clips; each counts as 0 in the mean over
+    classes.
     """
-    names, place = np.unique(groups, return_inverse=True)
-    shape = len(names), int(labels.max()) + 1
-    right, clips = np.zeros(shape), np.zeros(shape)
-    np.add.at(right, (place, labels), hits)
-    np.add.at(clips, (place, labels), 1)
-    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-    right, clips = drawn @ right, drawn @ clips
+    names, group = np.unique(groups, return_inverse=True)
+    sums = np.zeros((len(names), 2, int(labels.max()) + 1))
+    np.add.at(sums, (group, 0, labels), hits)
+    np.add.at(sums, (group, 1, labels), 1)
+    right, clips = np.moveaxis(_groups_drawn_again(sums, rng), 1, 0)
     top1 = right.sum(axis=1) / clips.sum(axis=1)
-    mean_class = (right / np.maximum(clips, 1)).sum(axis=1) / ((clips > 0).sum(axis=1) + empty)
-    tails = (0.5 - level / 2, 0.5 + level / 2)
-    return {"top1": _between(top1, tails), "mean_class_accuracy": _between(mean_class, tails)}
+    mean_class = (right / np.maximum(clips, 1)).sum(axis=1) / ((clips > 0).sum(axis=1) + predicted_only)
+    return {"top1": _interval(top1), "mean_class_accuracy": _interval(mean_class)}
 
 
-def ratio_intervals(
+def ratio_interval(
     parts: Float[np.ndarray, "N"],
     wholes: Float[np.ndarray, "N"],
     groups: Shaped[np.ndarray, "N"],
     rng: np.random.Generator,
-    resamples: int = 4_000,
-    level: float = 0.95,
 ) -> tuple[float, float]:
-    """The interval of sum(parts) / sum(wholes), where groups, such as all recordings of a subject, are drawn again."""
-    names, place = np.unique(groups, return_inverse=True)
-    sums = np.stack([np.bincount(place, values, len(names)) for values in (parts, wholes)], axis=1)
-    part, whole = (rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples) @ sums).T
-    return _between(part[whole > 0] / whole[whole > 0], (0.5 - level / 2, 0.5 + level / 2))
+    """95 % interval of sum(parts) / sum(wholes), where all recordings of a group are drawn together."""
+    names, group = np.unique(groups, return_inverse=True)
+    sums = np.stack([np.bincount(group, values, len(names)) for values in (parts, wholes)], axis=1)
+    part, whole = _groups_drawn_again(sums, rng).T
+    return _interval(part[whole > 0] / whole[whole > 0])
 
 
-def _between(values: Float[np.ndarray, "n"], tails: tuple[float, float]) -> tuple[float, float]:
-    low, high = np.quantile(values, tails)
+def _groups_drawn_again(sums: Float[np.ndarray, "groups *F"], rng: np.random.Generator) -> Float[np.ndarray, "n *F"]:
+    """The total of the groups' sums, in each resample of the groups with replacement (the cluster bootstrap)."""
+    groups = len(sums)
+    times = rng.multinomial(groups, np.full(groups, 1 / groups), size=GROUP_RESAMPLES)
+    return np.tensordot(times, sums, axes=1)
+
+
+def _interval(values: Float[np.ndarray, "n"]) -> tuple[float, float]:
+    low, high = np.quantile(values, TAILS)
     return float(low), float(high)
 
 

@@ -89,9 +89,9 @@ def result_file(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    found = sorted(it for it in path.glob("*.pkl") if it.with_suffix(".json").is_file())
+    found = sorted(file for file in path.glob("*.pkl") if file.with_suffix(".json").is_file())
     if len(found) != 1:
-        here = f"it holds {first_few([it.name for it in found])}" if found else "it holds none"
+        here = f"it holds {first_few([file.name for file in found])}" if found else "it holds none"
         raise ValueError(f"{path} is a folder, expected a result file such as {path / 'result.pkl'}; {here}")
     return found[0]
 
@@ -125,8 +125,8 @@ def in_order(result: Result, names: Sequence[str]) -> Result:
 
 def _by_name(found: object) -> tuple[object, list[str] | None]:
     """The rows of a dict of scores by name, and the names; names that only count clips give the order."""
-    if isinstance(found, list) and found and all(isinstance(it, dict) for it in found):
-        names = [it.get("frame_dir") for it in found]
+    if isinstance(found, list) and found and all(isinstance(entry, dict) for entry in found):
+        names = [entry.get("frame_dir") for entry in found]
         return found, names if all(isinstance(name, str) for name in names) else None
     if not isinstance(found, dict) or not found:
         return found, None
@@ -168,9 +168,9 @@ def _as_arrays(value: object, depth: int = 3) -> object:
     import torch
 
     if isinstance(value, list) and depth:
-        return [_as_arrays(it, depth - 1) for it in value]
+        return [_as_arrays(item, depth - 1) for item in value]
     if isinstance(value, dict) and depth:
-        return {key: _as_arrays(it, depth - 1) for key, it in value.items()}
+        return {key: _as_arrays(value, depth - 1) for key, value in value.items()}
     if not isinstance(value, torch.Tensor):
         return value
     return (value.float() if value.dtype is torch.bfloat16 else value).numpy()

@@ -59,11 +59,11 @@ def edit_score(truth: Sequence[int], predicted: Sequence[int]) -> float:
     return 1 - float(distance[-1]) / longest if longest else 1.0
 
 
-def overlap(one: Segment, others: Sequence[Segment]) -> Float[np.ndarray, "others"]:
+def overlap(segment: Segment, others: Sequence[Segment]) -> Float[np.ndarray, "others"]:
     """Intersection over union with each of the others, in time."""
-    start, end = (np.array([getattr(it, name) for it in others], float) for name in ("start", "end"))
-    shared = np.minimum(one.end, end) - np.maximum(one.start, start)
-    return np.maximum(shared, 0) / (np.maximum(one.end, end) - np.minimum(one.start, start))
+    start, end = (np.array([getattr(other, name) for other in others], float) for name in ("start", "end"))
+    shared = np.minimum(segment.end, end) - np.maximum(segment.start, start)
+    return np.maximum(shared, 0) / (np.maximum(segment.end, end) - np.minimum(segment.start, start))
 
 
 def hits(truth: Sequence[Segment], predicted: Sequence[Segment], least: float) -> Counts:
@@ -73,10 +73,10 @@ def hits(truth: Sequence[Segment], predicted: Sequence[Segment], least: float) -
     """
     taken = np.zeros(len(truth), bool)
     count = 0
-    for one in sorted(predicted, key=lambda it: it.start):
+    for segment in sorted(predicted, key=lambda segment: segment.start):
         if not len(truth):
             break
-        shares = overlap(one, truth) * [one.label == it.label for it in truth]
+        shares = overlap(segment, truth) * [segment.label == other.label for other in truth]
         best = int(shares.argmax())
         if shares[best] >= least and not taken[best]:
             taken[best] = True
@@ -91,16 +91,21 @@ def average_precision(
 
     A prediction, the surest first, takes the free segment of its recording that it overlaps most, if that is enough.
     """
-    there = [[one for one in recording if one.label == label] for recording in truth]
+    there = [[segment for segment in recording if segment.label == label] for recording in truth]
     total = sum(map(len, there))
     if not total:
         return float("nan")
-    surest = [(one, number) for number, recording in enumerate(predicted) for one in recording if one.label == label]
+    surest = [
+        (segment, number)
+        for number, recording in enumerate(predicted)
+        for segment in recording
+        if segment.label == label
+    ]
     surest.sort(key=lambda pair: -pair[0].confidence)
     taken = [np.zeros(len(recording), bool) for recording in there]
     right = np.zeros(len(surest), bool)
-    for place, (one, number) in enumerate(surest):
-        shares = np.where(taken[number], -1.0, overlap(one, there[number]))
+    for place, (segment, number) in enumerate(surest):
+        shares = np.where(taken[number], -1.0, overlap(segment, there[number]))
         if len(shares) and shares.max() >= least:
             taken[number][shares.argmax()] = right[place] = True
     recall = right.cumsum() / total
@@ -112,18 +117,22 @@ def average_precision(
 def delays(truth: Sequence[Segment], predicted: Sequence[Segment]) -> list[int | None]:
     """Frames from the start of each segment to the first frame in it that has its class; None for a missed one."""
     found: list[int | None] = []
-    for one in truth:
-        same = [it for it in predicted if it.label == one.label and it.start < one.end and it.end > one.start]
-        found.append(min((max(it.start - one.start, 0) for it in same), default=None))
+    for true in truth:
+        same = [
+            segment
+            for segment in predicted
+            if segment.label == true.label and segment.start < true.end and segment.end > true.start
+        ]
+        found.append(min((max(segment.start - true.start, 0) for segment in same), default=None))
     return found
 
 
 def false_alarms(truth: Sequence[Segment], predicted: Sequence[Segment]) -> list[Segment]:
     """The predictions that share no frame with a segment of their class."""
     return [
-        it
-        for it in predicted
-        if not any(it.label == one.label and it.start < one.end and it.end > one.start for one in truth)
+        segment
+        for segment in predicted
+        if not any(segment.label == one.label and segment.start < one.end and segment.end > one.start for one in truth)
     ]
 
 
@@ -142,7 +151,9 @@ class Bouts:
 
 def bouts(recordings: Sequence[tuple[Sequence[Segment], float]], label: int) -> Bouts:
     """recordings: the segments of each, and its frames a second."""
-    lasts = [(it.end - it.start) / fps for segments, fps in recordings for it in segments if it.label == label]
+    lasts = [
+        (segment.end - segment.start) / fps for segments, fps in recordings for segment in segments if it.label == label
+    ]
     mean, longest = (float(np.mean(lasts)), max(lasts)) if lasts else (float("nan"),) * 2
     return Bouts(label, len(lasts), mean, longest)
 

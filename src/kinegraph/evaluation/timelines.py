@@ -63,7 +63,7 @@ class Timeline:
         return runs(self.predicted, self.probabilities, none=self.none)
 
     def _something(self, segments: list[Segment]) -> list[Segment]:
-        return [one for one in segments if one.label != self.none]
+        return [segment for segment in segments if segment.label != self.none]
 
     @cached_property
     def counts(self) -> Int[np.ndarray, "classes 3"]:
@@ -129,12 +129,12 @@ class ClassFigures:
 
 def figures(timelines: Sequence[Timeline]) -> SegmentFigures:
     """The figures of some recordings."""
-    pairs = [(one.segments, one.found) for one in timelines]
-    counts = np.sum([one.counts for one in timelines], axis=0)
+    pairs = [(timeline.segments, timeline.found) for timeline in timelines]
+    counts = np.sum([timeline.counts for timeline in timelines], axis=0)
     there, _, both = counts.T
-    several = any(one.several for one in timelines)
+    several = any(timeline.several for timeline in timelines)
     return SegmentFigures(
-        frames=sum(one.known for one in timelines),
+        frames=sum(timeline.known for timeline in timelines),
         segments=sum(len(truth) for truth, _ in pairs),
         accuracy=_accuracy(timelines),
         mean_class_accuracy=_mean((both[there > 0] / there[there > 0]).tolist()),
@@ -147,9 +147,9 @@ def figures(timelines: Sequence[Timeline]) -> SegmentFigures:
 
 def of_class(timelines: Sequence[Timeline], label: int) -> ClassFigures:
     """The figures of one class."""
-    there, given, both = np.sum([one.counts[label] for one in timelines], axis=0).tolist()
-    nothing = any(one.none == label for one in timelines)  # it has no segments, so no false ones either
-    pairs = [(_of(one.segments, label), _of(one.found, label)) for one in timelines]
+    there, given, both = np.sum([timeline.counts[label] for timeline in timelines], axis=0).tolist()
+    nothing = any(timeline.none == label for timeline in timelines)  # it has no segments, so no false ones either
+    pairs = [(_of(timeline.segments, label), _of(timeline.found, label)) for timeline in timelines]
     return ClassFigures(
         label=label,
         frames=there,
@@ -165,21 +165,23 @@ def of_class(timelines: Sequence[Timeline], label: int) -> ClassFigures:
 
 def by_subject(timelines: Sequence[Timeline]) -> dict[str, SegmentFigures]:
     """The figures of each subject's recordings, where the subjects are known."""
-    subjects = sorted({one.subject for one in timelines} - {""})
-    return {it: figures([one for one in timelines if one.subject == it]) for it in subjects}
+    subjects = sorted({timeline.subject for timeline in timelines} - {""})
+    return {
+        subject: figures([timeline for timeline in timelines if timeline.subject == subject]) for subject in subjects
+    }
 
 
-def sums(one: Timeline) -> dict[str, tuple[float, float]]:
+def sums(timeline: Timeline) -> dict[str, tuple[float, float]]:
     """Figures of one recording as part and whole; those of several are the sum of parts by the sum of wholes."""
-    truth, found = one.segments, one.found
-    whole = one.labels.size if one.several else one.known
-    accuracy = _accuracy([one])
+    truth, found = timeline.segments, timeline.found
+    whole = timeline.labels.size if timeline.several else timeline.known
+    accuracy = _accuracy([timeline])
     named: dict[str, tuple[float, float]] = {"frame_accuracy": (accuracy * whole if whole else 0.0, whole)}
-    counts = not one.several and one.known > 0
+    counts = not timeline.several and timeline.known > 0
     named["edit"] = (edit_score(_order(truth), _order(found)), 1.0) if counts else (0.0, 0.0)
     for least in OVERLAPS:
-        it = hits(truth, found, least)
-        named[f"f1_{round(100 * least)}"] = (2 * it.hits, 2 * it.hits + it.wrong + it.missed)
+        matched = hits(truth, found, least)
+        named[f"f1_{round(100 * least)}"] = (2 * matched.hits, 2 * matched.hits + matched.wrong + matched.missed)
     return named
 
 
@@ -187,11 +189,11 @@ Pair = tuple[list[Segment], list[Segment]]
 
 
 def _of(segments: Sequence[Segment], label: int) -> list[Segment]:
-    return [one for one in segments if one.label == label]
+    return [segment for segment in segments if segment.label == label]
 
 
 def _order(segments: Sequence[Segment]) -> list[int]:
-    return [one.label for one in segments]
+    return [segment.label for segment in segments]
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -201,23 +203,25 @@ def _mean(values: Sequence[float]) -> float:
 
 def _mean_edit(timelines: Sequence[Timeline], pairs: Sequence[Pair]) -> float:
     """Over the recordings with frames that count: of others the order of classes is not known."""
-    return _mean([edit_score(_order(a), _order(b)) for one, (a, b) in zip(timelines, pairs, strict=True) if one.known])
+    return _mean(
+        [edit_score(_order(a), _order(b)) for timeline, (a, b) in zip(timelines, pairs, strict=True) if timeline.known]
+    )
 
 
 def _accuracy(timelines: Sequence[Timeline]) -> float:
     """The share of right frames, or of right answers for each class of each frame."""
     total = right = 0
-    for one in timelines:
-        there, given, both = one.counts.sum(axis=0).tolist()
-        size = one.labels.size if one.several else one.known
+    for timeline in timelines:
+        there, given, both = timeline.counts.sum(axis=0).tolist()
+        size = timeline.labels.size if timeline.several else timeline.known
         total += size
-        right += size - (there - both) - (given - both) if one.several else both
+        right += size - (there - both) - (given - both) if timeline.several else both
     return right / total if total else float("nan")
 
 
 def _mean_ap(pairs: Sequence[Pair], least: float) -> float:
     truth, found = [a for a, _ in pairs], [b for _, b in pairs]
-    labels = sorted({one.label for recording in truth for one in recording})
+    labels = sorted({segment.label for recording in truth for segment in recording})
     return _mean([average_precision(truth, found, label, least) for label in labels])
 
 
@@ -225,12 +229,13 @@ def _promptness(timelines: Sequence[Timeline], pairs: Sequence[Pair]) -> dict[st
     """delay, missed and alarms; those in seconds and hours are NaN where a frame rate is not known."""
     waits: list[float] = []
     missed = alarms = 0
-    for one, (truth, found) in zip(timelines, pairs, strict=True):
+    for timeline, (truth, found) in zip(timelines, pairs, strict=True):
         frames = delays(truth, found)
         missed += frames.count(None)
-        waits += [it / one.fps for it in frames if it is not None]
+        waits += [frame / timeline.fps for frame in frames if frame is not None]
         alarms += len(false_alarms(truth, found))
-    hours = sum(one.known / one.fps for one in timelines) / SECONDS_AN_HOUR  # nothing is predicted where it is ignored
+    seconds = sum(timeline.known / timeline.fps for timeline in timelines)  # ignored frames have no predictions
+    hours = seconds / SECONDS_AN_HOUR
     segments = sum(len(truth) for truth, _ in pairs)
     return {
         "delay": float(np.median(waits)) if waits else float("nan"),

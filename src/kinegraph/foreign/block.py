@@ -57,8 +57,8 @@ def blocks_in(value: object) -> Iterator[Block]:
     if isinstance(value, Block):
         yield value
     inside = value.values() if isinstance(value, Block) else value if isinstance(value, list | tuple) else ()
-    for it in inside:
-        yield from blocks_in(it)
+    for item in inside:
+        yield from blocks_in(item)
 
 
 def forget_reading(config: Block) -> None:
@@ -70,8 +70,8 @@ def forget_reading(config: Block) -> None:
 def not_read(value: object, path: str = "") -> Iterator[tuple[Block, str, str]]:
     """The keys that nobody has read: each with its block, and with the keys and places that lead to it."""
     if isinstance(value, list | tuple):
-        for place, it in enumerate(value):
-            yield from not_read(it, f"{path}{place}.")
+        for place, item in enumerate(value):
+            yield from not_read(item, f"{path}{place}.")
     elif isinstance(value, Block):
         for key, inner in value.items():
             if key in value.read and key not in value.complete:
@@ -114,7 +114,7 @@ def merged(changes: Block, base: Block, *, into_lists: bool = False, path: str =
         line, before = changes.line(key), base.get(key)
         if isinstance(value, Block):
             replaces = value.get("_delete_", False)
-            value = Block({name: it for name, it in value.items() if name != "_delete_"}, value.lines)
+            value = Block({name: value for name, value in value.items() if name != "_delete_"}, value.lines)
             if before is not None and not replaces:
                 value = _merged_value(value, before, line, f"{path}{key}", into_lists)
         result.put(key, value, line)
@@ -164,5 +164,5 @@ def _unfolded(value: object, known: dict[int, int], origin: object) -> int:
         raise ValueError(f"{origin}: a value holds itself")
     if count is None:
         known[id(value)] = 0
-        known[id(value)] = count = 1 + sum(_unfolded(it, known, origin) for it in inside)
+        known[id(value)] = count = 1 + sum(_unfolded(item, known, origin) for item in inside)
     return count

@@ -47,7 +47,7 @@ def split_of(recipe: Recipe) -> str:
     if named:
         return column_and_part(named[0])[0]
     paths = [Path(source.path) for source in recipe.parts.values()]
-    return next((it for path in paths if (it := known_split(path.stem, path.parent.name))), "split")
+    return next((split for path in paths if (split := known_split(path.stem, path.parent.name))), "split")
 
 
 def part_of(recipe: Recipe) -> str | None:
@@ -117,7 +117,7 @@ def _check_labels(source: Source, file: Path) -> None:
 
 
 def _names_in(folder: Path) -> list[str]:
-    return [it.name for it in folder.iterdir()] if folder.is_dir() else []
+    return [file.name for file in folder.iterdir()] if folder.is_dir() else []
 
 
 def _fingerprint(recipe: Recipe, found: Mapping[str, Path]) -> str:
@@ -127,7 +127,7 @@ def _fingerprint(recipe: Recipe, found: Mapping[str, Path]) -> str:
         for file in (path, label_file(path)) if path.suffix == ".npy" else (path,):
             status = file.stat()
             files.append([str(file.resolve()), status.st_size, status.st_mtime_ns, lists])
-    unique = [it for i, it in enumerate(files) if it not in files[:i]]
+    unique = [file for i, file in enumerate(files) if file not in files[:i]]
     size = recipe.dataset.get("image_size")
     parts = [FORM, unique, _reading(recipe), recipe.classes, size]
     text = json.dumps(parts, sort_keys=True, default=JointLayout.to_dict)  # a layout that the config spells out
@@ -151,7 +151,9 @@ def _own_split(recipe: Recipe, found: Mapping[str, Path]) -> str | None:
         return None
     meant = {part: column_and_part(str(name)) for part, name in lists.items()}
     columns = {column for column, _ in meant.values()}
-    usual = all(it == "train" if part == "train" else it in ("val", "test") for part, (_, it) in meant.items())
+    usual = all(
+        meaning == "train" if part == "train" else meaning in ("val", "test") for part, (_, meaning) in meant.items()
+    )
     return columns.pop() if len(columns) == 1 and usual else None
 
 
@@ -163,11 +165,11 @@ def _make(folder: Path, recipe: Recipe, found: Mapping[str, Path], own: str | No
     with ExitStack() as opened:
         read: dict[Path, Recordings] = {}
         for file in dict.fromkeys(found.values()):
-            options = {key: it for key, it in _reading(recipe).items() if key in _options_for(file)}
+            options = {key: value for key, value in _reading(recipe).items() if key in _options_for(file)}
             read[file] = recordings(file, on_fault="skip", **options)
             opened.enter_context(closing(read[file].clips))  # pyright: ignore[reportArgumentType]  it is a generator
         (first, *_) = read.values()
-        names = _class_names(recipe, [it.class_names for it in read.values()])
+        names = _class_names(recipe, [recordings.class_names for recordings in read.values()])
         sized: list[str] = []
         items = _with_sizes(_only_clips(first) if own else _in_parts(recipe, found, read), recipe, sized)
         try:

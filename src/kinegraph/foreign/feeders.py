@@ -37,7 +37,7 @@ def say_feeder(config: Block, recipe: Recipe) -> None:
     known = OF_UCLA if feeder == UCLA else STRETCHED if stretched else WINDOW
     for block, what in ((train, "train_feeder_args"), (test, "test_feeder_args")):
         with about_training(recipe, only=bool(test) and block is train):
-            other = {} if block is train else {key: it for key, it in OF_TESTS.items() if known.get(key) is ANY}
+            other = {} if block is train else {key: value for key, value in OF_TESTS.items() if known.get(key) is ANY}
             check_known(recipe, block, known | other, what)
     people = config.block("model_args").get("num_person", 2)
     recipe.say("preprocessing.people", people, config, "model_args", "num_person")
@@ -61,7 +61,7 @@ def say_feeder(config: Block, recipe: Recipe) -> None:
         recipe.note(what, config, "train_feeder_args", training=True)
     recipe.say("preprocessing.normalize", "none", config, "feeder", "arrays as stored")
     seen = train or test  # a file for tests has only the latter
-    stream, of_test = (_stream(bool(it.get("bone")), bool(it.get("vel"))) for it in (seen, test))
+    stream, of_test = (_stream(bool(feeder.get("bone")), bool(feeder.get("vel"))) for feeder in (seen, test))
     if stream != "joint":
         recipe.say("preprocessing.streams", [stream], seen, "bone" if seen.get("bone") else "vel")
     if test and of_test != stream:
@@ -141,7 +141,7 @@ def _stretched(train: Block, test: Block, recipe: Recipe) -> None:
 
 def _shares(value: Any, block: Block, recipe: Recipe) -> list[float]:
     shares: list[Any] = value if isinstance(value, list) else [value]
-    if not 1 <= len(shares) <= 2 or any(type(it) not in (int, float) or not 0 < it <= 1 for it in shares):
+    if not 1 <= len(shares) <= 2 or any(type(share) not in (int, float) or not 0 < share <= 1 for share in shares):
         recipe.refuse(f"p_interval is {quoted(value)}, expected one or two shares of a clip", block, "p_interval")
         return []
     return shares
@@ -160,8 +160,8 @@ def _ucla(train: Block, test: Block, recipe: Recipe) -> None:
             files = str(block.get("files", UCLA_FILES))
             recipe.parts[part] = Source(files, f"{UCLA_SPLIT}_{part}", block.line("label_path"), option)
     seen = train or test
-    words, of_test = (str(it.get("data_path", "joint")) for it in (seen, test))
-    stream, tested = (_stream("bone" in it, "motion" in it) for it in (words, of_test))
+    words, of_test = (str(words_.get("data_path", "joint")) for words_ in (seen, test))
+    stream, tested = (_stream("bone" in text, "motion" in text) for text in (words, of_test))
     recipe.say("preprocessing.streams", [stream], seen, "data_path")
     if test and tested != stream:
         recipe.say_tested("preprocessing.streams", [tested], test, "data_path")

@@ -125,7 +125,7 @@ def say_training(config: Block, recipe: Recipe, validate: bool | None) -> bool:
 def _with_lines(node: yaml.Node | None, value: object, label: str) -> object:
     """The values with the line of each."""
     if isinstance(value, list) and isinstance(node, yaml.SequenceNode):
-        return [_with_lines(inner, it, label) for inner, it in zip(node.value, value, strict=True)]
+        return [_with_lines(inner, inner_value, label) for inner, inner_value in zip(node.value, value, strict=True)]
     if not isinstance(value, dict) or not isinstance(node, yaml.MappingNode):
         return value
     block = Block()
@@ -139,7 +139,7 @@ def _with_lines(node: yaml.Node | None, value: object, label: str) -> object:
 
 def _dialect(config: Block, model: str) -> str:
     feeders = (config.block(f"{part}_feeder_args") for part in ("train", "test"))
-    if "ctrgcn" in model or any("p_interval" in it for it in feeders):
+    if "ctrgcn" in model or any("p_interval" in feeder for feeder in feeders):
         return "CTR-GCN"
     if "msg3d" in model:
         return "MS-G3D"

@@ -126,6 +126,6 @@ def _say_more(config: Block, recipe: Recipe) -> None:
     policy = schedule.get("policy", "step")
     if policy != "step":
         recipe.refuse(f"lr_config: policy {quoted(policy)} is not here", config, "training_hooks")
-    between = [int(it[1]) for it in config.get("workflow") or [] if it[0] == "train"]
+    between = [int(phase[1]) for phase in config.get("workflow") or [] if phase[0] == "train"]
     if recipe.get("validate") and between and between[0] > 1:
         recipe.say("validate_every", between[0], config, "workflow")

@@ -228,12 +228,13 @@ def _stages(backbone: Block, recipe: Recipe, base: int = 64) -> dict[str, tuple[
     first, ratio = given.get("base_channels", base), given.get("ch_ratio", 2)
     count, wider = given.get("num_stages", 10), given.get("inflate_stages", (5, 8))
     halved = given.get("down_stages", (5, 8))
-    numbers = all(type(it) in (int, float) for it in (first, ratio, count))
-    lists = all(isinstance(it, list | tuple) and all(type(n) is int for n in it) for it in (wider, halved))
+    numbers = all(type(number) in (int, float) for number in (first, ratio, count))
+    lists = all(isinstance(stages, list | tuple) and all(type(n) is int for n in stages) for stages in (wider, halved))
     if not numbers or not lists or not 0 < count <= 100 or not 0 < first <= 4096 or not 0 < ratio <= 16:
         recipe.refuse("the stages of the backbone are no numbers that a network can have", backbone, next(iter(given)))
         return {}
-    widths = [min(int(first * ratio ** sum(it <= i for it in wider) + 1e-4), 1 << 20) for i in range(1, int(count) + 1)]
+    widened = [sum(stage <= i for stage in wider) for i in range(1, int(count) + 1)]
+    widths = [min(int(first * ratio**times + 1e-4), 1 << 20) for times in widened]
     strides = [2 if i in halved and i > 1 else 1 for i in range(1, int(count) + 1)]
     settings: dict[str, tuple[object, str]] = {}
     key = next(iter(given), "type")
@@ -286,7 +287,7 @@ def _graph(backbone: Block, recipe: Recipe, older: bool) -> None:
 
 def _same_graph(graph: Block) -> str | None:
     """The name of the layout with the joints, edges and centre that MMAction2 1.x lets a config spell out."""
-    edges = {tuple(it) for it in graph.get("inward", ())}
+    edges = {tuple(edge) for edge in graph.get("inward", ())}
     for name, joints in LAYOUTS_1.items():
         layout = load_layout(joints.edges)
         if (graph.get("num_node"), edges, graph.get("center")) == (len(layout), set(layout.bones), layout.centre):
@@ -300,7 +301,7 @@ def _spelled_out(layout: Block, graph: Block, recipe: Recipe) -> Joints | None:
     try:
         if type(count) is not int or not 1 < count <= MOST_JOINTS or type(centre) is not int:
             raise ValueError("expected num_node and center as numbers")
-        if not isinstance(edges, list | tuple) or not all(_is_edge(it) for it in edges):
+        if not isinstance(edges, list | tuple) or not all(_is_edge(edge) for edge in edges):
             raise ValueError("expected inward as a list of two joints each")
         names = tuple(f"joint {i}" for i in range(count))
         own = JointLayout(recipe.path.stem, names, tuple((a, b) for a, b in edges), centre)
@@ -313,7 +314,7 @@ def _spelled_out(layout: Block, graph: Block, recipe: Recipe) -> Joints | None:
 
 
 def _is_edge(value: object) -> bool:
-    return isinstance(value, list | tuple) and len(value) == 2 and all(type(it) is int for it in value)
+    return isinstance(value, list | tuple) and len(value) == 2 and all(type(number) is int for number in value)
 
 
 def name_of(layout: str | JointLayout) -> str:
@@ -350,7 +351,7 @@ def _head(head: Block, recipe: Recipe) -> None:
     known |= {"joint_cfg": FOLLOWS, "weight": ANY, "multi_class": False, "label_smooth_eps": ANY, "topk": STORING}
     known |= {"dropout": ANY, "dropout_ratio": ANY, "init_cfg": {"type": "Normal", "layer": "Linear", "std": 0.01}}
     check_known(recipe, head, known, str(head["type"]))
-    if key := next((it for it in ("dropout", "dropout_ratio") if head.get(it)), None):
+    if key := next((name for name in ("dropout", "dropout_ratio") if head.get(name)), None):
         recipe.say("head_dropout", head[key], head, key, f"cls_head.{key}")
     if head["type"] == "SimpleHead" and "weight" in head:
         recipe.say("model.init_args.weight", head["weight"], head, "weight", "cls_head.weight")

@@ -206,7 +206,7 @@ def _data(config: Block, recipe: Recipe, newer: bool) -> None:
     splits = [recipe.parts[part].split for part in ("train", "val") if part in recipe.parts]
     recipe.dataset["splits"] = splits
     pipelines = (found.get(part, (Block(), ""))[0].get("pipeline") for part in ("train", "val", "test"))
-    train, val, test = (list(it) if isinstance(it, list | tuple) else None for it in pipelines)
+    train, val, test = (list(steps) if isinstance(steps, list | tuple) else None for steps in pipelines)
     if "train" in found and train is None:
         recipe.refuse("the training data have no pipeline", found["train"][0], "pipeline")
     elif train is not None or test is not None:
@@ -345,7 +345,7 @@ def _hook(hook: object, block: Block, key: str, without: str, recipe: Recipe) ->
     elif key == "custom_hooks":
         recipe.note(f"the hook {kind} is left out", block, key)
     if isinstance(hook, Block) and kind.rpartition(".")[2] in HARMLESS_HOOKS:
-        for inside, name in [(hook, it) for it in hook] if key == "custom_hooks" else [(block, key)]:
+        for inside, name in [(hook, name) for name in hook] if key == "custom_hooks" else [(block, key)]:
             recipe.leave_out(inside, name, STORING)
 
 

@@ -74,7 +74,7 @@ def preprocessing(train: list[Any], val: list[Any] | None, test: list[Any] | Non
 ORDER = (
     *("people", "normalize", "min_score", "streams", "motion_between", "sampling"),
     *("frames", "test_frames", "test_clips"),
-    *(f"augment.{it.name}" for it in fields(Augmentation)),
+    *(f"augment.{field.name}" for field in fields(Augmentation)),
 )
 
 
@@ -241,8 +241,8 @@ def _augmented(option: str, usual: float) -> Callable[[Steps, Block], None]:
         steps.check(block, **{key: ANY for key in ("p", "prob", "flip_ratio", "dataset")})
         if "dataset" in block:
             _check_skeleton(steps, block)
-        key = next((it for it in ("p", "prob", "flip_ratio") if it in block), "type")
-        if option not in {it.name for it in fields(Augmentation)}:
+        key = next((name for name in ("p", "prob", "flip_ratio") if name in block), "type")
+        if option not in {field.name for field in fields(Augmentation)}:
             steps.recipe.refuse(f"the transform {block['type']} is not in this version", block)
             return
         steps.order.append("augment")
@@ -277,7 +277,7 @@ def _gen_features(steps: Steps, block: Block) -> None:
     steps.check(block, dataset=ANY, feats=ANY, axis=-1)
     feats = block.get("feats", ["j"])
     feats = [feats] if isinstance(feats, str) else list(feats)
-    names = [FEATURES.get(str(it), str(it)) for it in feats]
+    names = [FEATURES.get(str(feature), str(feature)) for feature in feats]
     if any("bone" in name for name in names):
         _check_skeleton(steps, block)
     else:
@@ -320,7 +320,7 @@ def _to_motion(steps: Steps, block: Block) -> None:
 
 def _merge_features(steps: Steps, block: Block) -> None:
     steps.check(block, feat_list=ANY, target="keypoint", axis=-1)
-    names = [steps.features.get(str(it), str(it)) for it in block.get("feat_list", ["keypoint"])]
+    names = [steps.features.get(str(feature), str(feature)) for feature in block.get("feat_list", ["keypoint"])]
     _streams(steps, names, block, "feat_list" if "feat_list" in block else "type")
 
 

@@ -50,7 +50,7 @@ def read_python_config(path: Path, cfg_options: Sequence[str] = ()) -> tuple[Blo
 def _read(path: Path, above: tuple[Path, ...], reading: _Reading) -> Block:
     resolved = path.resolve()
     if resolved in above:
-        chain = " -> ".join(it.name for it in (*above[above.index(resolved) :], resolved))
+        chain = " -> ".join(file.name for file in (*above[above.index(resolved) :], resolved))
         raise ValueError(f"{path} is its own base file: {chain}")
     reading.files += 1
     if reading.files > MOST_FILES:
@@ -106,7 +106,7 @@ def _base_path(name: str, path: Path) -> Path | None:
     if "::" not in name:
         return path.parent / name
     inside = name.partition("::")[2]
-    return next((it for folder in path.resolve().parents if (it := folder / "configs" / inside).is_file()), None)
+    return next((file for folder in path.resolve().parents if (file := folder / "configs" / inside).is_file()), None)
 
 
 def _bases_of(path: Path, tree: ast.Module) -> tuple[list[tuple[str, str]], list[ast.stmt], bool]:
@@ -119,7 +119,7 @@ def _bases_of(path: Path, tree: ast.Module) -> tuple[list[tuple[str, str]], list
             case ast.Assign(targets=[ast.Name(id="_base_")], value=value):
                 names = evaluate(PythonFile(path.name, Block(), {}), value)
                 names = [names] if isinstance(names, str) else names
-                if not isinstance(names, list | tuple) or not all(isinstance(it, str) for it in names):
+                if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
                     raise ValueError(f"{path.name}:{statement.lineno}: _base_ is {quoted(names)}, expected file names")
                 bases += [(name, f"{path.name}:{statement.lineno}") for name in names]
             case ast.With(body=body) if "read_base" in ast.unparse(statement.items[0]):
@@ -172,5 +172,5 @@ def option_value(text: str) -> object:
     listed = re.fullmatch(r"\[([^\[\](){}]*)\]|\(([^\[\](){}]*)\)", text)
     inside = (listed[1] if listed[1] is not None else listed[2]) if listed else text
     if listed or "," in text:
-        return [option_value(it.strip()) for it in inside.split(",") if it.strip()]
+        return [option_value(item.strip()) for item in inside.split(",") if item.strip()]
     return text

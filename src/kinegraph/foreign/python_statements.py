@@ -45,21 +45,22 @@ def _statement(file: PythonFile, statement: ast.stmt) -> None:
             left = evaluate(file, target)
             _assign(file, target, binary(file, statement, left, op, evaluate(file, value)))
         case ast.Import(names=names) | ast.ImportFrom(names=names):
-            for it in names:
-                if it.name != "*":
-                    file.names.put((it.asname or it.name).partition(".")[0], Imported(it.name), file.line(statement))
+            for alias in names:
+                if alias.name != "*":
+                    local = (alias.asname or alias.name).partition(".")[0]
+                    file.names.put(local, Imported(alias.name), file.line(statement))
         case ast.If(test=test, body=body, orelse=other):
-            for it in body if known(file, test) else other:
-                _statement(file, it)
+            for inner in body if known(file, test) else other:
+                _statement(file, inner)
         case ast.Expr(value=ast.Constant()) | ast.Pass() | ast.AnnAssign():
             pass
         case ast.Expr(value=ast.Call() as call) if _leaves_values(file, call):
             _leave_out(file, statement)
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr=attr)) as call):
             _change(file, call, evaluate(file, owner), attr)
-        case ast.Delete(targets=targets) if all(isinstance(it, ast.Name) for it in targets):
-            for it in targets:
-                file.names.pop(it.id, None)  # pyright: ignore[reportAttributeAccessIssue]
+        case ast.Delete(targets=targets) if all(isinstance(target, ast.Name) for target in targets):
+            for target in targets:
+                file.names.pop(target.id, None)  # pyright: ignore[reportAttributeAccessIssue]
         case _:
             raise file.refuse(statement)
 
@@ -88,16 +89,16 @@ def _leaves_values(file: PythonFile, call: ast.Call) -> bool:
         name = name.value
     if not isinstance(name, ast.Name):
         return False
-    given = [*call.args, *(it.value for it in call.keywords)]
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
     if name.id == "print":  # which shows anything, and may change what a method changes, such as items.pop()
-        return not any(isinstance(it, ast.Attribute) for one in given for it in ast.walk(one)) or _are_plain(
+        return not any(isinstance(node, ast.Attribute) for value in given for node in ast.walk(value)) or _are_plain(
             file, given
         )
     return isinstance(file.names.get(name.id), Imported) and _are_plain(file, given)
 
 
 def _are_plain(file: PythonFile, given: list[ast.expr]) -> bool:
-    return not any(isinstance(evaluate(file, it), Block | list | tuple) for it in given)
+    return not any(isinstance(evaluate(file, value), Block | list | tuple) for value in given)
 
 
 def _leave_out(file: PythonFile, node: ast.expr | ast.stmt) -> None:
@@ -118,7 +119,7 @@ def _set(file: PythonFile, node: ast.expr, owner: object, key: object, value: ob
 
 def _change(file: PythonFile, call: ast.Call, owner: object, method: str) -> None:
     """A call that changes a dict or a list, such as `model.update(...)`."""
-    arguments = [evaluate(file, it) for it in call.args]
+    arguments = [evaluate(file, arg) for arg in call.args]
     match owner, method, arguments:
         case Block(), "update" | "merge", [] | [Block()]:
             new = keywords(file, call, Block())

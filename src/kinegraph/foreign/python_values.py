@@ -105,8 +105,8 @@ def evaluate(file: PythonFile, node: ast.expr) -> Any:
             texts = [_formatted(file, part) for part in parts]
             return _like(texts, _text(file, node, "".join(texts)))
         case ast.BoolOp(op=op, values=[*values, last]):
-            for it in values:
-                if bool(value := known(file, it)) is isinstance(op, ast.Or):
+            for item in values:
+                if bool(value := known(file, item)) is isinstance(op, ast.Or):
                     return value
             return evaluate(file, last)
         case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARISONS:
@@ -142,13 +142,13 @@ def _named(file: PythonFile, node: ast.expr, name: str) -> object:
 
 def _elements(file: PythonFile, elements: list[ast.expr]) -> list[Any]:
     found: list[Any] = []
-    for it in elements:
-        if isinstance(it, ast.Starred):
-            several = evaluate(file, it.value)
-            file.spend(it, len(several))
+    for element in elements:
+        if isinstance(element, ast.Starred):
+            several = evaluate(file, element.value)
+            file.spend(element, len(several))
             found.extend(several)
         else:
-            found.append(evaluate(file, it))
+            found.append(evaluate(file, element))
     return found
 
 
@@ -183,13 +183,13 @@ def _unpack(file: PythonFile, node: ast.expr, found: Block, inner: object) -> No
 
 def _like(values: Sequence[object], text: str) -> str:
     """A text that is made of values; of something imported, where one of them is."""
-    return Imported(text) if any(isinstance(it, Imported) for it in values) else text
+    return Imported(text) if any(isinstance(value, Imported) for value in values) else text
 
 
 def binary(file: PythonFile, node: ast.AST, left: Any, op: ast.operator, right: Any) -> Any:
     if isinstance(left, Imported) or isinstance(right, Imported):
         return Imported(one_line(ast.unparse(node)))
-    numbers = all(isinstance(it, int | float) for it in (left, right))
+    numbers = all(isinstance(number, int | float) for number in (left, right))
     if numbers and type(op) in NUMBER_OPERATORS:
         result = NUMBER_OPERATORS[type(op)](left, right)
         if abs(result) > LARGEST_NUMBER:
@@ -205,7 +205,7 @@ def binary(file: PythonFile, node: ast.AST, left: Any, op: ast.operator, right: 
         return left * right
     if isinstance(op, ast.Mod) and isinstance(left, str) and "%" not in re.sub("%[sd]", "", left):
         parts = right if isinstance(right, tuple) else (right,)
-        return _text(file, node, left % tuple(_shown(file, node, it) for it in parts))
+        return _text(file, node, left % tuple(_shown(file, node, part) for part in parts))
     raise file.refuse(node)
 
 
@@ -229,7 +229,7 @@ def _formatted(file: PythonFile, part: ast.expr) -> str:
         raise file.refuse(part)
     value = _shown(file, part, evaluate(file, part.value))
     spec = part.format_spec
-    form = "".join(_formatted(file, it) for it in spec.values) if isinstance(spec, ast.JoinedStr) else ""
+    form = "".join(_formatted(file, value) for value in spec.values) if isinstance(spec, ast.JoinedStr) else ""
     if part.conversion not in (-1, ord("s")) or not FORMAT.fullmatch(form):
         raise file.refuse(part)
     try:
@@ -244,7 +244,7 @@ def _item(file: PythonFile, node: ast.Subscript, owner: Any, key: ast.expr) -> o
     if not isinstance(owner, Block | list | tuple | str):
         raise file.refuse(node)
     if isinstance(key, ast.Slice) and not isinstance(owner, Block):
-        ends = [None if it is None else evaluate(file, it) for it in (key.lower, key.upper, key.step)]
+        ends = [None if bound is None else evaluate(file, bound) for bound in (key.lower, key.upper, key.step)]
         return owner[slice(*ends)]
     return owner[evaluate(file, key)]
 
@@ -261,11 +261,11 @@ def _call(file: PythonFile, node: ast.Call) -> object:
     match node.func:
         case ast.Name(id="dict"):
             start = Block()
-            for it in node.args:
-                _unpack(file, it, start, evaluate(file, it))
+            for arg in node.args:
+                _unpack(file, arg, start, evaluate(file, arg))
             return keywords(file, node, start)
         case ast.Name(id="list" | "tuple" | "str" | "int" | "float" | "len" | "range" as name) if not node.keywords:
-            return _built(file, node, name, [known(file, it) for it in node.args])
+            return _built(file, node, name, [known(file, arg) for arg in node.args])
         case ast.Attribute(value=owner, attr=attr):
             return _method(file, node, evaluate(file, owner), attr)
         case _:
@@ -276,7 +276,7 @@ def _built(file: PythonFile, node: ast.Call, name: str, arguments: list[Any]) ->
     match name, arguments:
         case "len", [list() | tuple() | Block() | str() as value]:
             return len(value)
-        case "range", [*ends] if all(type(it) is int for it in ends):
+        case "range", [*ends] if all(type(end) is int for end in ends):
             file.spend(node, len(range(*ends)))
             return list(range(*ends))
         case "list" | "tuple", [] | [list() | tuple()]:
@@ -292,7 +292,7 @@ def _built(file: PythonFile, node: ast.Call, name: str, arguments: list[Any]) ->
 
 
 def _method(file: PythonFile, node: ast.Call, owner: object, method: str) -> object:
-    arguments = [evaluate(file, it) for it in node.args]
+    arguments = [evaluate(file, arg) for arg in node.args]
     if isinstance(owner, Imported):
         if f"{owner}.{method}" in ("os.path.join", "path.join", "osp.join") and _all_text(arguments):
             return _like(arguments, _text(file, node, posixpath.join(*map(str, arguments))))
@@ -329,7 +329,7 @@ def _of_environment(file: PythonFile, node: ast.expr, variable: str, *default: o
 
 
 def _all_text(values: list[Any] | tuple[Any, ...]) -> bool:
-    return bool(values) and all(isinstance(it, str) for it in values)
+    return bool(values) and all(isinstance(value, str) for value in values)
 
 
 def _filled(file: PythonFile, node: ast.Call, text: str, places: list[Any], names: Block) -> str:
@@ -352,7 +352,7 @@ def _with_placeholders(file: PythonFile, node: ast.expr, text: str) -> object:
     """A text with what its `{{ ... }}` stand for; where it is one placeholder, the value itself."""
     if alone := PLACEHOLDER.fullmatch(text):
         return _placeholder(file, node, alone[1])
-    return PLACEHOLDER.sub(lambda it: str(_shown(file, node, _placeholder(file, node, it[1]))), text)
+    return PLACEHOLDER.sub(lambda match: str(_shown(file, node, _placeholder(file, node, match[1]))), text)
 
 
 def _placeholder(file: PythonFile, node: ast.expr, name: str) -> object:

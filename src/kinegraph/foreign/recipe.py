@@ -152,7 +152,7 @@ class Recipe:
         if block is not None:
             block.read.add(key)
         text, training = one_line(text), training or self.in_training
-        line = next((it for it in lines if it == text or it.endswith(f": {text}")), None)
+        line = next((line for line in lines if line == text or line.endswith(f": {text}")), None)
         if line is None:
             line = _after(block.line(key) if block is not None else "", text)
             lines.append(line)
@@ -261,7 +261,7 @@ def as_yaml(recipe: Recipe, dataset: str | None = None) -> str:
     head += [f"# not honoured: {line}" for line in recipe.refused] + [f"# note: {line}" for line in recipe.notes]
     unneeded = recipe.unneeded()
     for why in dict.fromkeys(unneeded.values()):
-        head.append(f"# not needed, {why}: {', '.join(key for key, it in unneeded.items() if it == why)}")
+        head.append(f"# not needed, {why}: {', '.join(key for key, reason in unneeded.items() if reason == why)}")
     lines = [f"dataset: {_value(dataset)}"] if dataset is not None else []
     opened: tuple[str, ...] = ()
     for option, said in _grouped(recipe.options):
@@ -283,7 +283,7 @@ def _grouped(options: Mapping[str, Said]) -> list[tuple[str, Said]]:
     def place(option: str) -> list[int]:
         parts = option.split(".")
         heads = [parts[:depth] for depth in range(1, len(parts) + 1)]
-        return [next(i for i, it in enumerate(order) if it[: len(head)] == head) for head in heads]
+        return [next(i for i, option in enumerate(order) if option[: len(head)] == head) for head in heads]
 
     return sorted(options.items(), key=lambda item: place(item[0]))
 

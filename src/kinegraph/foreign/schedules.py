@@ -63,13 +63,13 @@ def optimizer(block: Block, recipe: Recipe) -> None:
     kind = str(block.get("type"))
     name = f"torch.optim.{kind}"
     if name not in OPTIMIZERS:
-        known = ", ".join(it.rpartition(".")[2] for it in OPTIMIZERS[1:])
+        known = ", ".join(optimizer.rpartition(".")[2] for optimizer in OPTIMIZERS[1:])
         recipe.refuse(f"the optimizer {quoted(block.get('type'))} is not here, only {known}", block)
         return
     recipe.say("optimizer.class_path", name, block, "type", "optimizer.type")
     usual = signature(getattr(torch.optim, kind)).parameters
     check_known(recipe, block, dict.fromkeys(usual, ANY) | {"paramwise_cfg": None}, "the optimizer")
-    for key in (it for it in block if it in usual):
+    for key in (name for name in block if name in usual):
         value = block[key]
         value = list(value) if isinstance(value, tuple) else value
         recipe.say(f"optimizer.init_args.{key}", value, block, key, f"optimizer.{key}")
@@ -162,7 +162,7 @@ def _say_epochs(epochs: object, block: Block, key: str, recipe: Recipe) -> None:
 
 def _milestones(steps: object, block: Block, key: str, recipe: Recipe) -> None:
     epochs = list(steps) if isinstance(steps, list | tuple | range) else [steps]
-    if not all(type(it) in (int, float) for it in epochs):
+    if not all(type(epoch) in (int, float) for epoch in epochs):
         recipe.refuse(f"{key} is {quoted(steps)}, expected epochs", block, key)
         return
     recipe.say("schedule.kind", "step", block, key)
@@ -259,7 +259,7 @@ def _steps(kind: str, block: Block, begin: int, usual: dict[str, object], recipe
     key = "milestones" if kind == "MultiStepLR" else "step_size"
     check_known(recipe, block, usual | {key: ANY, "gamma": ANY}, kind)
     every, epochs = block.get(key, ()), recipe.get("epochs") or 0
-    steps = range(begin + every, epochs, every) if isinstance(every, int) else [begin + it for it in every]
+    steps = range(begin + every, epochs, every) if isinstance(every, int) else [begin + step for step in every]
     _milestones(steps, block, key, recipe)
     if block.get("gamma", 0.1) != 0.1:
         recipe.say("schedule.gamma", block["gamma"], block, "gamma")

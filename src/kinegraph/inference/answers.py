@@ -46,7 +46,7 @@ class Answer:
     @property
     def who(self) -> str | int | None:
         """The person's name where the source has names, else the number."""
-        names = [it.strip() for it in str(self.question.clip.attributes.get("individuals", "")).split(",")]
+        names = [name.strip() for name in str(self.question.clip.attributes.get("individuals", "")).split(",")]
         return names[self.person - 1] or self.person if self.person and self.person <= len(names) else self.person
 
     @property
@@ -56,7 +56,7 @@ class Answer:
         if counted is None:
             return None
         of = counted if self.person is None else counted[self.person - 1 : self.person]
-        return sum(self.start < one.end <= self.stop for person in of for one in person)
+        return sum(self.start < repetition.end <= self.stop for person in of for repetition in person)
 
     @property
     def right(self) -> bool | None:
@@ -131,9 +131,9 @@ def _of_frames(
         clip = predictor.fit(question.clip)
         frames = frames_of(shortest, clip.fps)
         for person, start, part in _people(clip) if per_person else [(None, 0, clip)]:
-            for one in frame_stretches(predictor, part, batch_size, frames):
-                prediction = Prediction(predictor.class_names, one.probabilities, least)
-                yield Answer(question, prediction, person, start + one.start, start + one.stop)
+            for stretch in frame_stretches(predictor, part, batch_size, frames):
+                prediction = Prediction(predictor.class_names, stretch.probabilities, least)
+                yield Answer(question, prediction, person, start + stretch.start, start + stretch.stop)
 
 
 def _timeline(predictor: Asked, group: Iterable[tuple[_Piece, np.ndarray]], window: int | str) -> Iterator[Answer]:

@@ -174,7 +174,7 @@ def kinds(preprocessing: Preprocessing, channels: int, said: object = None) -> l
     each, flat = _each(preprocessing, channels), _wants_pixels(preprocessing)
     found = [(size, size < each) for size in (2, 3) if each - 1 <= size <= each and flat in (None, size == 2)]
     named = list(said) if isinstance(said, list | tuple) else None
-    return [it for it in found if [*"xyz"[: it[0]], *["score"] * it[1]] == named] or found
+    return [pair for pair in found if [*"xyz"[: pair[0]], *["score"] * pair[1]] == named] or found
 
 
 def _wants_pixels(preprocessing: Preprocessing) -> bool | None:

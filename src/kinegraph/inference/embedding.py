@@ -100,7 +100,9 @@ def write_embeddings(
     with atomic_file(path) as unfinished:
         if path.suffix == ".npz":
             with unfinished.open("wb") as file:
-                np.savez(file, vectors=vectors, names=np.array(names), classes=np.array([it or "" for it in truths]))
+                np.savez(
+                    file, vectors=vectors, names=np.array(names), classes=np.array([truth or "" for truth in truths])
+                )
             return
         with unfinished.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")
@@ -129,9 +131,11 @@ def encoder_for(clips: Sequence[SkeletonClip], classes: Sequence[str | None], *,
         raise ValueError("there are no clips; the encoder 'any' is made for the joints of the clips")
     first = clips[0]
     layout, dimensions = first.layout, first.keypoint.shape[3]
-    fits = [it.layout.joints == layout.joints and it.keypoint.shape[3] == dimensions for it in clips]
+    fits = [clip.layout.joints == layout.joints and clip.keypoint.shape[3] == dimensions for clip in clips]
     alike = list(compress(clips, fits))  # the others are refused, or mapped, when the encoder sees them
-    steps = Preprocessing(people=max(it.people for it in alike), streams=STREAMS, sampling="resample", frames=FRAMES)
+    steps = Preprocessing(
+        people=max(clip.people for clip in alike), streams=STREAMS, sampling="resample", frames=FRAMES
+    )
     steps, _ = placed(steps, alike, layout, dimensions)
     names = tuple(dict.fromkeys(map(str, classes)))
     labels = np.array([names.index(str(name)) for name in compress(classes, fits)])

@@ -45,7 +45,7 @@ def engine_asked(
         return predictor
     predictor = predictor.ready()
     name = network_kind(predictor.network).__name__
-    shape = [[min(it.people, predictor.preprocessing.people), it.frames] for it in clips]
+    shape = [[min(clip.people, predictor.preprocessing.people), clip.frames] for clip in clips]
     about = {"network": name, "weights": predictor.fingerprint, "clips": shape, "threads": torch.get_num_threads()}
     about |= {"preprocessing": predictor.preprocessing.to_dict(), "precision": predictor.precision}
     tolerance = EXACT if predictor.precision == "32-true" else ROUGH

@@ -146,7 +146,7 @@ def _step(watch: Watch, frame: int, smooth: Float[np.ndarray, "classes"], rule: 
         return replace(watch, open=None, said=False), found
     event = Event(watch.person, best, frame, None, float(smooth[best]))
     said = rule.least <= 1
-    return replace(watch, open=event, said=said, last=frame, count=1), found + [event] * said
+    return replace(watch, open=event, said=said, last=frame, count=1), found + ([event] if said else [])
 
 
 def _closed(watch: Watch, rule: EventRule) -> list[Event]:

@@ -109,7 +109,7 @@ def _content(network: nn.Module, predictor: Predictor, fixed: int | None) -> Any
     dynamic = {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC}
     dynamic |= {} if fixed else {1: torch.export.Dim.DYNAMIC}
     name = network_kind(network).__name__
-    return traced_folded(network, lambda it: traced(_Logits(it).eval(), x, dynamic, INPUT, name))
+    return traced_folded(network, lambda network_: traced(_Logits(network_).eval(), x, dynamic, INPUT, name))
 
 
 def traced_folded(network: nn.Module, trace: Callable[[nn.Module], Any]) -> Any:

@@ -219,7 +219,9 @@ def export_prepared(model: nn.Module | Weights | str | Path, out: str | Path) ->
     name = network_kind(network).__name__
     content = traced_folded(
         network,
-        lambda it: traced(_Prepared(preparation, it).eval(), x, {1: torch.export.Dim.DYNAMIC}, RECORDING, name),
+        lambda network_: traced(
+            _Prepared(preparation, network_).eval(), x, {1: torch.export.Dim.DYNAMIC}, RECORDING, name
+        ),
     )
     describe(content, predictor, network, prepares=True)
     with atomic_file(out) as unfinished:

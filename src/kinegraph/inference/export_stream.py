@@ -117,11 +117,11 @@ class FrameByFrame(nn.Module):
             own = state[len(new) : len(new) + len(_kept(block))]
             inside = (_of(age, due) >= delay) & (_of(after, due) <= delay)  # else zeros of the padding
             seen = _seen(block, y, inside, own, due)
-            new += [_into(before, it[:, :, 1:], due) for before, it in zip(own, seen, strict=True)]
+            new += [_into(before, values[:, :, 1:], due) for before, values in zip(own, seen, strict=True)]
             delay += (block.span - 1 - block.around) * stride
             if block.stride > 1:
                 following = _due(age, delay, stride * block.stride)
-                seen = [it[following.index if due is None else due.place[following.index]] for it in seen]
+                seen = [values[following.index if due is None else due.place[following.index]] for values in seen]
                 due = following
             y = _output(block, seen)
         ready = (_of(age, due) >= delay) & (_of(after, due) <= delay)
@@ -197,15 +197,15 @@ def _compared(file: Path, out: Path, network: StreamedNetwork, predictor: Predic
     exported = load_exported(file)
     graph = frame_graph(exported)
     assert isinstance(graph, FrameGraph), graph
-    one, other = ExactEngine(predictor, network, form, None), GraphEngine(exported, graph, form, None)
+    exact, other = ExactEngine(predictor, network, form, None), GraphEngine(exported, graph, form, None)
     wanted, found, people = list[np.ndarray](), list[np.ndarray](), set[Person]()
     for number, poses in enumerate(_made_up(form, network.delay)):
         gone = people - poses.keys()
-        one.drop(gone), other.drop(gone)
+        exact.drop(gone), other.drop(gone)
         people = set(poses)
-        wanted += _logits(one.push(poses, number))
+        wanted += _logits(exact.push(poses, number))
         found += _logits(other.push(poses, number))
-    wanted += _logits(one.ended())
+    wanted += _logits(exact.ended())
     found += _logits(other.ended())
     largest = np.inf
     if len(wanted) == len(found) > 0:
@@ -222,7 +222,7 @@ def _compared(file: Path, out: Path, network: StreamedNetwork, predictor: Predic
 def _logits(scores: Mapping[Person, Scores]) -> list[np.ndarray]:
     """Logits less their mean, person by person."""
     logs = [np.log(scores[person].probabilities) for person in sorted(scores, key=str)]
-    return [it - it.mean() for it in logs]
+    return [rows - rows.mean() for rows in logs]
 
 
 def _made_up(form: Form, delay: int) -> Iterator[dict[Person, Poses]]:

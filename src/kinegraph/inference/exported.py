@@ -67,7 +67,9 @@ class Exported:
         """What the file says of the training, as far as it is used here: the lengths of clips."""
         training = self.about.get("training")
         frames = training.get("frames") if isinstance(training, Mapping) else None
-        fits = isinstance(frames, list) and len(frames) == 3 and all(type(it) is int and it > 0 for it in frames)
+        fits = (
+            isinstance(frames, list) and len(frames) == 3 and all(type(frame) is int and frame > 0 for frame in frames)
+        )
         return {"frames": frames} if fits else {}
 
     @property
@@ -103,7 +105,7 @@ class Exported:
         """The logits of each clip, float64; of several views the log of their mean probability. clips: that fit."""
         if self.prepares:
             recordings = (recording_of(clip, self.preprocessing.people) for clip in clips)
-            found = [self.session.run([OUTPUT], {RECORDING: it})[0] for it in recordings]
+            found = [self.session.run([OUTPUT], {RECORDING: recording})[0] for recording in recordings]
             return finite(np.concatenate(found).astype(np.float64))
         views = np.stack([prepare_clip(clip, self.preprocessing) for clip in clips])  # (N, W, M, T, V, C)
         logits = finite(self.logits(views.reshape(-1, *views.shape[2:])).astype(np.float64))

@@ -67,11 +67,11 @@ def read_inputs(
     known = {name for module in modules for name in options_of(module)} | {*COMMON, "workers", "watch"}
     if unknown := [name for name in options if name not in known]:
         others = ", ".join(module.NAME for module in FORMATS if unknown[0] in options_of(module))
-        those = " or ".join(sorted({module.NAME for module in modules}))
-        raise ValueError(f"--{unknown[0].replace('_', '-')} is an option for {others}; {those} has no use for it")
+        names = " or ".join(sorted({module.NAME for module in modules}))
+        raise ValueError(f"--{unknown[0].replace('_', '-')} is an option for {others}; {names} has no use for it")
     found = []
     for path, module in zip(paths, modules, strict=True):
-        own = {name: it for name, it in options.items() if name in options_of(module) or name in COMMON}
+        own = {name: value for name, value in options.items() if name in options_of(module) or name in COMMON}
         if "keep_missing" in options_of(module):  # of NTU RGB+D: a file that is named is meant
             own["keep_missing"] = True
         if everybody and "people" in options_of(module):
@@ -80,7 +80,7 @@ def read_inputs(
         found.append(
             max(
                 _labelled(path, format, on_fault, layout, own, ways),
-                key=lambda one: len({*one.class_names} & {*classes}),
+                key=lambda recordings: len({*recordings.class_names} & {*classes}),
             )
         )
     return found
@@ -105,12 +105,12 @@ def _labelled(
 
 def questions(found: Iterable[Recordings], paths: Iterable[Path], classes: Sequence[str]) -> Iterator[Question]:
     """The clips of all recordings, one after another, with their true classes as the network spells them."""
-    for one, path in zip(found, paths, strict=True):
+    for source, path in zip(found, paths, strict=True):
         known: dict[int | None, str | None] = {}  # classes may be thousands, clips many more
-        with closing(one.clips) as clips:
+        with closing(source.clips) as clips:
             for clip in clips:
                 if clip.label not in known:
-                    known[clip.label] = true_class(clip.label, one.class_names, classes)
+                    known[clip.label] = true_class(clip.label, source.class_names, classes)
                 yield Question(clip, known[clip.label], str(path))
 
 
@@ -150,7 +150,7 @@ def differences(predictor: Asked, clips: Sequence[SkeletonClip], turned: bool = 
 
     turned: whether the user said which axis is upward. A clip of other joints is not compared: it is refused anyway.
     """
-    comparable = [it for it in clips if predictor.map_layout or it.layout.joints == predictor.layout.joints]
+    comparable = [clip for clip in clips if predictor.map_layout or clip.layout.joints == predictor.layout.joints]
     return differences_from(predictor.trained, predictor.preprocessing.normalize, comparable, turned)
 
 
@@ -179,7 +179,8 @@ def compared(
             raise ValueError(f"{source}: {'; '.join(found.wrong)}")
         for line in found.notes:
             say(f"{source}: {line}")
-        people, seen = max(int(it.clip.keypoint.any((1, 2, 3)).sum()) for it in first), predictor.preprocessing.people
+        people = max(int(question.clip.keypoint.any((1, 2, 3)).sum()) for question in first)
+        seen = predictor.preprocessing.people
         if people > seen and not each:
             those = "the first" if seen == 1 else f"the first {seen}"
             say(f"{source}: clips of up to {people} people, the network sees {those}; --per-person answers for each")

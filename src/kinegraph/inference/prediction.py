@@ -131,7 +131,7 @@ def _only_clip(source: object, image_size: Sequence[int] | str | None, layout: J
     clips = list(islice(read(source, image_size=size, expected=layout), 3))
     where = fspath(source) if isinstance(source, str | PathLike) else "the table"
     if len(clips) != 1:
-        names = f" ({', '.join(clip.name for clip in clips)}{' ...' * (len(clips) > 2)})" if clips else ""
+        names = f" ({', '.join(clip.name for clip in clips)}{(' ...' if len(clips) > 2 else '')})" if clips else ""
         raise ValueError(
             f"{where} holds {'several clips' if clips else 'no clip'}{names}, expected one; "
             "kg.read gives them one after another"

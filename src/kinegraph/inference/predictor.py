@@ -111,7 +111,7 @@ class Predictor:
             raise ValueError(f"a {type(self.network).__name__} has no features that its classes are computed from")
         weight = next(self.network.parameters())
         views = torch.from_numpy(np.stack([prepare_clip(clip, self.preprocessing) for clip in clips]))
-        count, present = views.shape[1], torch.tensor([min(it.people, self.preprocessing.people) for it in clips])
+        count, present = views.shape[1], torch.tensor([min(clip.people, self.preprocessing.people) for clip in clips])
         with torch.no_grad(), _autocast(weight.device.type, self.precision):
             x = views.flatten(0, 1).to(weight.device, weight.dtype)
             vectors = clip_vectors(self.network, x, present.repeat_interleave(count).to(weight.device))
@@ -201,7 +201,7 @@ def placed(predictor: Predictor, device: str = "auto", precision: str = "32-true
         place, dtype = torch.empty(0, device=device).device, torch.float64 if precision == "64-true" else torch.float32
         network = predictor.network
         tensors = [*network.parameters(), *network.buffers()]
-        if any(it.device != place or (it.is_floating_point() and it.dtype != dtype) for it in tensors):
+        if any(tensor.device != place or (tensor.is_floating_point() and tensor.dtype != dtype) for tensor in tensors):
             network = copy.deepcopy(network).to(place, dtype)
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ValueError(f"device '{device}' cannot be used here: {str(error).splitlines()[0]}") from None
@@ -213,8 +213,8 @@ def placed(predictor: Predictor, device: str = "auto", precision: str = "32-true
 def widest(network: nn.Module) -> int:
     """Channels of the widest block, in an ensemble of any member; 0 where a config has no list of `widths`."""
     parts = [part for part in network.modules() if isinstance(part, SkeletonNetwork | BlackBox)]
-    lists = [it for part in parts if isinstance(it := part.config.get("widths"), list)]
-    return max((width for it in lists for width in it if isinstance(width, int)), default=0)
+    lists = [widths for part in parts if isinstance(widths := part.config.get("widths"), list)]
+    return max((width for widths in lists for width in widths if isinstance(width, int)), default=0)
 
 
 def answering(network: nn.Module) -> nn.Module:
@@ -253,12 +253,14 @@ def frame_stretches(predictor: Predictor, clip: SkeletonClip, batch_size: int = 
     """
     rows = frame_rows(predictor, clip, batch_size)
     if predictor.several:
-        found = [it for it in runs_of_each(rows >= SEVERAL_FROM) if it.end - it.start >= least]
+        found = [run for run in runs_of_each(rows >= SEVERAL_FROM) if run.end - run.start >= least]
     else:
         found = runs(without_short(rows.argmax(axis=1), rows, least))
     if predictor.several and not found:
         found = runs(np.full(len(rows), rows.mean(axis=0).argmax()))
-    return [Segment(it.start, it.end, _of(it.label, rows[it.start : it.end].mean(axis=0), predictor)) for it in found]
+    return [
+        Segment(run.start, run.end, _of(run.label, rows[run.start : run.end].mean(axis=0), predictor)) for run in found
+    ]
 
 
 def _of(label: int, mean: Float[np.ndarray, "classes"], predictor: Predictor) -> Float[np.ndarray, "classes"]:

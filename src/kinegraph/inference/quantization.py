@@ -86,13 +86,13 @@ def export_int8(
         tried: list[tuple[Quantised, Path]] = []
         for number, (setting, kinds) in enumerate(SETTINGS.items()):
             path = Path(folder) / f"int8_{number}.onnx"
-            quantise(plain, path, asked, [_fed(asked, dataset, it) for it in trained], kinds)
+            quantise(plain, path, asked, [_fed(asked, dataset, clip) for clip in trained], kinds)
             found = load_exported(path, threads=1)
             _check_shapes(found)
             after, time_after = _top1(found, dataset, tested, labels), _milliseconds(found, dataset, int(tested[0]))
             times, size = (time_before, time_after), path.stat().st_size
-            one = Quantised(out, f"{split} / {part}", len(tested), before, after, times, setting, len(trained), size)
-            tried.append((one, path))
+            result = Quantised(out, f"{split} / {part}", len(tested), before, after, times, setting, len(trained), size)
+            tried.append((result, path))
         chosen, path = _chosen(tried, max_loss)
         write_atomic(out, path.read_bytes())
     return chosen
@@ -100,15 +100,15 @@ def export_int8(
 
 def _chosen(tried: Sequence[tuple[Quantised, Path]], max_loss: float) -> tuple[Quantised, Path]:
     """The fastest that loses little enough. Raises ValueError where none does."""
-    good = [one for one in tried if one[0].loss <= max_loss + 1e-9]
+    good = [result for result in tried if result[0].loss <= max_loss + 1e-9]
     if not good:
-        best, _ = min(tried, key=lambda one: one[0].loss)
+        best, _ = min(tried, key=lambda result: result[0].loss)
         raise ValueError(
             f"int8 loses {best.loss:.1f} points of top-1 or more ({best.before:.1%} to {best.after:.1%} for "
             f"{counted(best.clips, 'clip')} of {best.part}), more than --max-loss {max_loss:g}; "
             f"{best.path} was not written"
         )
-    return min(good, key=lambda one: one[0].milliseconds[1])
+    return min(good, key=lambda result: result[0].milliseconds[1])
 
 
 def quantise(plain: Path, path: Path, asked: Exported, fed: Sequence[Feed], kinds: Sequence[str]) -> None:
@@ -172,7 +172,7 @@ def _top1(
     asked: Exported, dataset: SkeletonDataset, indices: Int[np.ndarray, "N"], labels: Int[np.ndarray, "N"]
 ) -> float:
     most = min(32, asked.preprocessing.largest_batch)
-    scores = [asked.scores(batch) for batch in batches((asked.fit(dataset[it]) for it in indices), most)]
+    scores = [asked.scores(batch) for batch in batches((asked.fit(dataset[index]) for index in indices), most)]
     return float((np.concatenate(scores).argmax(1) == labels).mean())
 
 

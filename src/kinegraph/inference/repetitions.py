@@ -47,7 +47,7 @@ class Counting:
     @property
     def usual(self) -> float:
         """The distance that repetitions reach."""
-        return float(np.median([one.reach for one in self.recent])) if self.recent else LEAST / RISE
+        return float(np.median([repetition.reach for repetition in self.recent])) if self.recent else LEAST / RISE
 
 
 def counted(counting: Counting, frame: int, pose: Float[np.ndarray, "V C"]) -> tuple[Counting, Repetition | None]:

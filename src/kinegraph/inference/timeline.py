@@ -49,7 +49,7 @@ def parsed_length(length: int | str) -> tuple[float, bool]:
 
 def check_lengths(window: int | str | None, stride: int | str | None) -> None:
     """Raises ValueError for what is no length, and for a stride that leaves frames out, as far as that is known."""
-    lengths = [None if it is None else parsed_length(it) for it in (window, stride)]
+    lengths = [None if length is None else parsed_length(length) for length in (window, stride)]
     if None not in lengths and lengths[0][1] == lengths[1][1] and lengths[1][0] > lengths[0][0]:
         raise ValueError(f"a stride of {stride} between windows of {window}, expected from 1 to {window}")
 

@@ -74,7 +74,7 @@ def _without_wrappers(state: dict[str, Tensor]) -> dict[str, Tensor]:
     What else the wrapper has, such as the number of steps of an average or the weights of a loss, is left out.
     """
     for wrapper in WRAPPERS:
-        inside = {name.removeprefix(wrapper): it for name, it in state.items() if name.startswith(wrapper)}
+        inside = {name.removeprefix(wrapper): tensor for name, tensor in state.items() if name.startswith(wrapper)}
         if 2 * len(inside) > len(state):
             return _without_wrappers(inside)
     return state

@@ -58,21 +58,21 @@ class Ensemble(SkeletonNetwork):
         each = stream_channels(streams, channels)
         if not members:
             raise ValueError("members is empty, expected a network and its streams for each")
-        parts = [_parts(it, streams) for it in members]
-        self.seen = [[part * each + i for part in its for i in range(each)] for its in parts]
-        built = [_built(it, self.A, len(its), each, classes) for it, its in zip(members, parts, strict=True)]
-        placed = [one for one in built if one.keeps_places]
-        if len(strides := {str(one.config.get("strides")) for one in placed}) > 1:
+        parts = [_parts(member, streams) for member in members]
+        self.seen = [[stream * each + i for stream in part for i in range(each)] for part in parts]
+        built = [_built(member, self.A, len(part), each, classes) for member, part in zip(members, parts, strict=True)]
+        placed = [network for network in built if network.keeps_places]
+        if len(strides := {str(network.config.get("strides")) for network in placed}) > 1:
             raise ValueError(f"members see time at other strides: {' and '.join(map(str, sorted(strides)))}")
         self.keeps_places = bool(placed)
-        fitted = [bool(one.closed_form_parts()) for one in built]
-        heads = [last_layer(one) for one in built]
+        fitted = [bool(network.closed_form_parts()) for network in built]
+        heads = [last_layer(network) for network in built]
         self.widths = [head.in_features + own for head, own in zip(heads, fitted, strict=True)]
         self.head = _joined(heads, self.widths)
-        self.trained, self.fitted = ([i for i, it in enumerate(fitted) if it is kind] for kind in (False, True))
+        self.trained, self.fitted = ([i for i, fit in enumerate(fitted) if fit is kind] for kind in (False, True))
         self.members = nn.ModuleList(built)
-        for one in built:
-            del one.head
+        for network in built:
+            del network.head
 
     def closed_form_parts(self) -> Sequence[ClosedForm]:
         members: Any = self.members
@@ -82,9 +82,9 @@ class Ensemble(SkeletonNetwork):
         members: Any = self.members
         ends = np.cumsum(self.widths).tolist()
         return {
-            f"member {i} ({type(one).__name__})": slice(end - width, end)
-            for i, (one, width, end) in enumerate(zip(members, self.widths, ends, strict=True), start=1)
-            if not one.keeps_places
+            f"member {i} ({type(member).__name__})": slice(end - width, end)
+            for i, (member, width, end) in enumerate(zip(members, self.widths, ends, strict=True), start=1)
+            if not member.keeps_places
         }
 
     def undecayed(self) -> Sequence[Tensor]:
@@ -108,8 +108,8 @@ class Ensemble(SkeletonNetwork):
         there = [people] * len(members) if few or people is None else people.tensor_split(len(members))
         weights = self.head.weight.split(self.widths, dim=1)
         logits = []
-        for i, one, share, count in zip(self.trained, members, shares, there, strict=True):
-            vectors = clip_vectors(one, share[..., self.seen[i]].contiguous(), count)
+        for i, member, share, count in zip(self.trained, members, shares, there, strict=True):
+            vectors = clip_vectors(member, share[..., self.seen[i]].contiguous(), count)
             logits.append(F.linear(vectors, weights[i], self.head.bias))
         return torch.stack(logits).mean(0) if few else torch.cat(logits)
 
@@ -121,11 +121,11 @@ class Ensemble(SkeletonNetwork):
         """
         members: Any = self.members
         features = []
-        for i, one in enumerate(members):
-            y = one.forward_features(x[..., self.seen[i]].contiguous())
+        for i, member in enumerate(members):
+            y = member.forward_features(x[..., self.seen[i]].contiguous())
             features.append(F.pad(y, (0, 1), value=1) / len(self.fitted) if i in self.fitted else y / len(self.trained))
-        places = max(it.shape[1] for it in features), max(it.shape[2] for it in features)
-        return torch.cat([it.expand(-1, *places, -1) for it in features], dim=3)
+        places = max(feature.shape[1] for feature in features), max(feature.shape[2] for feature in features)
+        return torch.cat([feature.expand(-1, *places, -1) for feature in features], dim=3)
 
     @torch.no_grad()
     def fold(self, dtype: torch.dtype = torch.float32) -> Self:
@@ -133,7 +133,7 @@ class Ensemble(SkeletonNetwork):
         if type(self) is not Ensemble:
             return super().fold(dtype)
         model: Any = super().fold(torch.float32)
-        model.members = nn.ModuleList(one.fold(dtype) for one in model.members)
+        model.members = nn.ModuleList(member.fold(dtype) for member in model.members)
         return model
 
 
@@ -144,16 +144,16 @@ def _joined(heads: Sequence[nn.Linear], widths: Sequence[int]) -> nn.Linear:
     """
     head = nn.Linear(sum(widths), heads[0].out_features)
     with torch.no_grad():
-        columns = [F.pad(one.weight, (0, width - one.in_features)) for one, width in zip(heads, widths, strict=True)]
+        columns = [F.pad(head.weight, (0, width - head.in_features)) for head, width in zip(heads, widths, strict=True)]
         head.weight.copy_(torch.cat(columns, dim=1))
-        head.bias.copy_(torch.stack([one.bias for one in heads]).mean(0))
+        head.bias.copy_(torch.stack([head.bias for head in heads]).mean(0))
     return head
 
 
 def _parts(member: Member, streams: int) -> Sequence[int]:
     """The streams that a member sees."""
     parts = member.get("streams", list(range(streams)))
-    if not isinstance(parts, list | tuple) or not parts or any(it not in range(streams) for it in parts):
+    if not isinstance(parts, list | tuple) or not parts or any(part not in range(streams) for part in parts):
         raise ValueError(
             f"a member's streams are {quoted(parts)}, expected a list of some of 0 to {streams - 1}, of "
             "preprocessing.streams"
@@ -172,7 +172,7 @@ def _built(member: Member, graph: Tensor, streams: int, channels: int, classes: 
     if kind.whole_clips is not SkeletonNetwork.whole_clips:
         raise ValueError(f"{kind.__name__} cannot be a member: it norms all people of a clip together")
     known = signature(kind).parameters
-    takes_any = any(it.kind is it.VAR_KEYWORD for it in known.values())
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
     if not takes_any and (unknown := [name for name in options if name not in known]):
         raise ValueError(f"{kind.__name__}, a member, has no option '{unknown[0]}'{did_you_mean(unknown[0], known)}")
     if "streams" in known:

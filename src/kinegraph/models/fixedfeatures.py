@@ -47,14 +47,14 @@ class FixedFeatures(SkeletonNetwork):
         self.share = share
         self.register_buffer("scale", torch.ones(()))
         parts = self.convolutions, self.statistics
-        self.head = nn.Linear(sum(it.head.in_features for it in parts), classes)
+        self.head = nn.Linear(sum(part.head.in_features for part in parts), classes)
         for part in parts:
             del part.head
 
     @torch.no_grad()
     def see(self, x: Float[Tensor, "B T V C"]) -> None:
         self.convolutions.see(x)
-        first, second = (_spread(it.forward_features(x)) for it in (self.convolutions, self.statistics))
+        first, second = (_spread(network.forward_features(x)) for network in (self.convolutions, self.statistics))
         self.scale.fill_(self.share * first / second if second > 0 else 1.0)
 
     def forward_features(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B 1 1 D"]:

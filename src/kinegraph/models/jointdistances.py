@@ -52,7 +52,7 @@ class JointDistances(SkeletonNetwork):
         pairs = joints * (joints - 1) // 2
         self.data_norm = BatchNorm(joints * channels)
         self.distance_norm = BatchNorm(pairs)
-        self.of_distances, self.of_numbers = (_Narrowing(it, width) for it in (pairs, joints * channels))
+        self.of_distances, self.of_numbers = (_Narrowing(width_in, width) for width_in in (pairs, joints * channels))
         wide = [2 * width, 4 * width, 8 * width]
         self.blocks = nn.ModuleList(_Pair(a, b) for a, b in zip([2 * width, *wide], wide, strict=False))
 

@@ -87,14 +87,14 @@ class MiniRocket(SkeletonNetwork):
         numbers = self._numbers(x)
         size = numbers.abs().mean((0, 1)) @ self.mixing.abs().T
         for place in range(len(self.dilations)):  # all at once are gigabytes
-            its = self._kernels(place)
+            kernels = self._kernels(place)
             answers = self._part(numbers, place).transpose(0, 1).flatten(1)
             deviation = answers.std(1, correction=0)
-            moved = deviation > ROUNDING * size[its]
+            moved = deviation > ROUNDING * size[kernels]
             deviation = deviation.clamp_min(SMALLEST)
-            level = answers.gather(1, moment[its, None])[:, 0] / deviation
-            self.mixing[its] = torch.where(moved[:, None], self.mixing[its] / deviation[:, None], 0.0)
-            self.threshold[its] = torch.where(moved, level, 0.0)
+            level = answers.gather(1, moment[kernels, None])[:, 0] / deviation
+            self.mixing[kernels] = torch.where(moved[:, None], self.mixing[kernels] / deviation[:, None], 0.0)
+            self.threshold[kernels] = torch.where(moved, level, 0.0)
 
     @torch.no_grad()
     def forward_features(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B 1 1 D"]:
@@ -117,10 +117,10 @@ class MiniRocket(SkeletonNetwork):
 
     def _part(self, numbers: Float[Tensor, "B T Q"], place: int) -> Float[Tensor, "B D T"]:
         """What the kernels of one dilation answer to each frame; the ends of a clip are held."""
-        dilation, its = self.dilations[place], self._kernels(place)
+        dilation, kernels = self.dilations[place], self._kernels(place)
         margin = TAPS // 2 * dilation
-        mixed = F.pad((numbers @ self.mixing[its].T).transpose(1, 2), (margin, margin), mode="replicate")
-        return F.conv1d(mixed, self.taps[its], dilation=dilation, groups=len(self.taps[its]))
+        mixed = F.pad((numbers @ self.mixing[kernels].T).transpose(1, 2), (margin, margin), mode="replicate")
+        return F.conv1d(mixed, self.taps[kernels], dilation=dilation, groups=len(self.taps[kernels]))
 
 
 def _mixing(random: np.random.Generator, kernels: int, numbers: int) -> Float[np.ndarray, "D Q"]:

@@ -103,10 +103,10 @@ def _measured(figures: Sequence[Mapping]) -> list[str]:
     if not figures:
         return ["Nothing yet."]
     lines = ["| clips of | clips | top-1 | mean class accuracy | top-5 |", "|---|---|---|---|---|"]
-    for one in figures:
-        cells = [f"{one[key]:.1%}" if key in one else "" for key in ("top1", "mean_class_accuracy", "top5")]
-        lines.append(f"| {one['source']}{_part(one)} | {one['clips']:,} | {' | '.join(cells)} |")
-    if any(one.get("chosen_by") for one in figures):
+    for figure in figures:
+        cells = [f"{figure[key]:.1%}" if key in figure else "" for key in ("top1", "mean_class_accuracy", "top5")]
+        lines.append(f"| {figure['source']}{_part(figure)} | {figure['clips']:,} | {' | '.join(cells)} |")
+    if any(figure.get("chosen_by") for figure in figures):
         lines += ["", "The epoch was chosen by these very clips: on others expect a little less."]
     return lines
 

@@ -225,7 +225,7 @@ class BlackBox(nn.Module):
         super().__init__()
         graph = torch.as_tensor(adjacency, dtype=torch.get_default_dtype())
         check_sizes(graph, channels, classes)
-        self.config = {"channels": channels, "classes": classes} | {key: plain(it) for key, it in options.items()}
+        self.config = {"channels": channels, "classes": classes} | {key: plain(value) for key, value in options.items()}
         self.register_buffer("A", graph.clone())
         self.module = kind(graph, channels, classes, **options)
 
@@ -293,7 +293,7 @@ def network_class(name: str) -> type[nn.Module]:
     if found is not None and issubclass(found, nn.Module):
         return found
     module, _, attribute = name.rpartition(".")
-    ours = {it.rpartition(".")[2]: it for it in NETWORKS}
+    ours = {path.rpartition(".")[2]: path for path in NETWORKS}
     close = nearest(attribute, ours)
     needed = f" or of your plugins; did you mean '{ours[close]}'?" if close else " or of your plugins"
     if module.isidentifier() and attribute.isidentifier():
@@ -386,8 +386,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
-        return {str(key): plain(it) for key, it in value.items()}
-    return [plain(it) for it in value] if isinstance(value, list | tuple) else value
+        return {str(key): plain(value) for key, value in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def check_sizes(graph: Tensor, channels: int, classes: int) -> None:

@@ -60,7 +60,9 @@ class PoseStatistics(SkeletonNetwork):
         step = (torch.cat([course[:, 1:], course[:, -1:]], dim=1) - course).abs()
         shares, scale = _shares(self.parts, x.shape[1], x.device)
         whole = course.mean(1, keepdim=True)
-        mean, square, speed = (shares @ it for it in (course - whole, (course - whole) ** 2, step))  # (B, P, Q)
+        mean, square, speed = (
+            shares @ channels for channels in (course - whole, (course - whole) ** 2, step)
+        )  # (B, P, Q)
         spread = (square - mean**2).clamp_min(1e-8).sqrt()
         kinds = torch.stack([mean + whole, DEVIATION * spread, SPEED * speed], dim=2)
         return (scale * kinds.flatten(2)).flatten(1)[:, None, None]
@@ -73,8 +75,8 @@ def _shares(
 
     A part has at least a frame; the frame that an end lies in belongs to both sides.
     """
-    count = torch.tensor([it for it in parts for _ in range(it)], device=device)
-    part = torch.tensor([place for it in parts for place in range(it)], device=device)
+    count = torch.tensor([size for size in parts for _ in range(size)], device=device)
+    part = torch.tensor([place for size in parts for place in range(size)], device=device)
     first, behind = part * frames // count, ((part + 1) * frames + count - 1) // count
     frame = torch.arange(frames, device=device)
     inside = ((frame >= first[:, None]) & (frame < behind[:, None])).float()

@@ -111,7 +111,9 @@ def _graph_of_layout(
     ours: Mapping[str, Tensor], table: Table, layout: JointLayout | None, say: Callable[[str], None]
 ) -> Tensor:
     """The graph of a file that holds none. Raises ValueError where no layout is known to have its joints."""
-    joints = next(it.shape[-1] for name, it in ours.items() if name.endswith((".spatial.offset", ".spatial.graph")))
+    joints = next(
+        tensor.shape[-1] for name, tensor in ours.items() if name.endswith((".spatial.offset", ".spatial.graph"))
+    )
     if layout is None and joints not in SKELETONS:
         raise ValueError(
             f"files of dialect '{table.dialect}' hold no graph: name the layout of its {joints} joints, as in "
@@ -163,7 +165,10 @@ def _misfit(state: Mapping[str, Tensor], table: Table, expected: Sequence[str]) 
 
 def _known_networks() -> list[type[nn.Module]]:
     """All classes that `network_class` gives: ours in their order, then those of the loaded plugins."""
-    return [*map(network_class, NETWORKS), *(it for it in plugin_classes().values() if issubclass(it, nn.Module))]
+    return [
+        *map(network_class, NETWORKS),
+        *(class_ for class_ in plugin_classes().values() if issubclass(class_, nn.Module)),
+    ]
 
 
 def known_tables() -> list[Table]:

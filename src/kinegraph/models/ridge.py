@@ -69,7 +69,7 @@ def fit_head(
     for strength in strengths * len(x):
         left_out = _left_out(directions, squares, target, strength, together.repeat(views))
         scores = (left_out / root).reshape(clips, views, -1)[:, :asked]
-        loss, sharpness = min((_loss(scores * it, labels, checked), it) for it in sharpnesses)
+        loss, sharpness = min((_loss(scores * sharpness, labels, checked), sharpness) for sharpness in sharpnesses)
         if best is None or loss < best[0]:
             best = loss, strength, sharpness, scores * sharpness
     assert best is not None
@@ -126,7 +126,7 @@ def have_others(labels: Int[np.ndarray, "N"], groups: Shaped[np.ndarray, "N"]) -
 
 def groups_of(names: Iterable[object], labels: Int[np.ndarray, "N"]) -> Int[np.ndarray, "N"] | None:
     """A number for each name, such as a subject's; None where a name is missing, or no class has clips of two names."""
-    texts = ["" if it is None else str(it) for it in names]
+    texts = ["" if name is None else str(name) for name in names]
     _, groups = np.unique(texts, return_inverse=True)
     return groups if "" not in texts and have_others(labels, groups).any() else None
 

@@ -118,7 +118,7 @@ class Block(nn.Module):
     def forward(self, x: Float[Tensor, "B T U C"]) -> Float[Tensor, "B T U C"]:
         of_joints, of_time, *groups = quick_linear(self.divide, self.norm(x)).split(self.sizes, dim=3)
         mixed = torch.einsum("gvu,btugc->btvgc", self.between_joints, of_joints.unflatten(3, (GROUPS, -1))).flatten(3)
-        seen = [layer(it) for layer, it in zip(self.attention, groups, strict=True)]
+        seen = [layer(group) for layer, group in zip(self.attention, groups, strict=True)]
         x = x + self._left_out(
             quick_linear(self.join, torch.cat([mixed, over_time(self.temporal, of_time), *seen], dim=3))
         )
@@ -156,7 +156,7 @@ def _published_graph(parts: list[Tensor], partitions: int) -> Tensor:
 
 def _other_parts(config: Mapping[str, Any]) -> bool:
     found = config["people"], config["parts"], config["near"]
-    return found not in [(people, [list(it) for it in parts], near) for _, people, parts, near in PUBLISHED.values()]
+    return found not in [(people, list(map(list, parts)), near) for _, people, parts, near in PUBLISHED.values()]
 
 
 def _their_index(table: Tensor, sizes: Sizes) -> list[Tensor]:
@@ -176,13 +176,14 @@ def _block(i: int) -> list[Row]:
         (f"halvings.{stage - 1}.convolution", f"{theirs}.downsample.reduction", "layer"),
         (f"halvings.{stage - 1}.norm", f"{theirs}.downsample.bn", "norm"),
     ]
+    heads = [f"attention.{k}" for k in range(4)]
     return [
         *(halving if stage and i % DEPTH == 0 else []),
         (f"{ours}.norm", f"{inside}.norm_1", "layer"),
         (f"{ours}.divide", f"{inside}.mapping", "layer"),
         (f"{ours}.between_joints", f"{inside}.gconv", "tensor"),
         (f"{ours}.temporal", f"{inside}.tconv", "layer"),
-        *((f"{ours}.attention.{k}.table", [f"{inside}.attention.{k}.{it}" for it in table], TABLES) for k in range(4)),
+        *((f"{ours}.{head}.table", [f"{inside}.{head}.{part}" for part in table], TABLES) for head in heads),
         (f"{ours}.join", f"{inside}.proj", "layer"),
         (f"{ours}.mlp_norm", f"{inside}.norm_2", "layer"),
         (f"{ours}.widen", f"{inside}.mlp.fc1", "layer"),

@@ -132,7 +132,7 @@ class Streamed(StreamedBlock):
         self.parts, self.moving = (*temporal.moving, temporal.still), sum(temporal.moving)
         self.divide = linear(temporal.divide)
         self.dilated = [over_frames(convolution) for convolution in temporal.dilated]
-        self.join_scale, self.join_shift = (it.float() for it in scale_and_shift(temporal.join_norm))
+        self.join_scale, self.join_shift = (values.float() for values in scale_and_shift(temporal.join_norm))
 
     def before(self, x: Rows, place: Rows) -> None:
         self.divide(self.over_joints(x), place)[:, : self.moving].relu_()

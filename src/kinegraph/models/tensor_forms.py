@@ -175,7 +175,7 @@ class Table:
                 names = [name + leaf.theirs for name in _listed(theirs)]
                 if "{i}" in ours:
                     for i in range(blocks):
-                        yield (ours + leaf.ours).format(i=i), [it.format(i=i, n=i + 1) for it in names], leaf
+                        yield (ours + leaf.ours).format(i=i), [name.format(i=i, n=i + 1) for name in names], leaf
                 else:  # one of ours for all blocks
                     names = [n.format(i=i) for n in names for i in range(blocks if "{i}" in n else 1)]
                     yield ours + leaf.ours, names, leaf

@@ -69,7 +69,7 @@ def _paths(objects: list[bytes]) -> Iterator[tuple[str, str]]:
 def _children(message: bytes) -> list[tuple[int, str]]:
     """Number and name of the objects that an object has, in their order."""
     references = values_of(message, 1, BYTES)
-    return [((values_of(one, 1, VARINT) or [0])[-1], _text(one, 2)) for one in references]
+    return [((values_of(reference, 1, VARINT) or [0])[-1], _text(reference, 2)) for reference in references]
 
 
 def _text(message: bytes, number: int) -> str:
@@ -95,7 +95,7 @@ def write_variables(folder: Path, variables: Mapping[str, Tensor]) -> None:
     """
     tensors = {f"model/{name}": tensor.float() for name, tensor in variables.items()}
     tensors[COUNTER] = torch.tensor(1)
-    index, data = pack_bundle({name + VALUE: it for name, it in tensors.items()}, {GRAPH: _graph(tensors)})
+    index, data = pack_bundle({name + VALUE: tensor for name, tensor in tensors.items()}, {GRAPH: _graph(tensors)})
     with atomic_folder(folder) as place:
         (place / "ckpt-1.index").write_bytes(index)
         (place / "ckpt-1.data-00000-of-00001").write_bytes(data)
@@ -244,7 +244,7 @@ def _bundle(index: Path, data: bytes) -> Bundle:
 def _check_claims(bundle: Bundle) -> None:
     """Raise ValueError where tensors would take more memory than their file has, as they show the same numbers."""
     for file in {entry.file for entry in bundle.entries.values()}:
-        claimed, path = sum(it.size for it in bundle.entries.values() if it.file == file), bundle.data(file)
+        claimed, path = sum(entry.size for entry in bundle.entries.values() if entry.file == file), bundle.data(file)
         if path.is_file() and claimed > path.stat().st_size:
             raise ValueError(f"its tensors claim {claimed:,} bytes, {path.name} has {path.stat().st_size:,}")
 

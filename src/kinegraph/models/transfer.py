@@ -135,7 +135,7 @@ def describe(
     taken: Taken, network: nn.Module, ours: Meaning, start: Start, preprocessing: Mapping[str, Any]
 ) -> list[str]:
     """What was taken and what is new, for people to read: a few lines. preprocessing: of the network, plain data."""
-    lines = [f"started from {start.name}, all of it taken over" + " but" * bool(taken.part or taken.new)]
+    lines = [f"started from {start.name}, all of it taken over" + (" but" if taken.part or taken.new else "")]
     for title, names in (("taken in part", taken.part), ("new", taken.new)):
         if names:
             lines.append(f"  {title}: {', '.join(_grouped(names))}")
@@ -162,7 +162,7 @@ def freeze_blocks(network: nn.Module, blocks: int, taken: Taken | None = None) -
     network has fewer blocks.
     """
     members = getattr(network, "members", None)
-    parts = {"": network} if members is None else {f"members.{i}.": one for i, one in enumerate(members)}
+    parts = {"": network} if members is None else {f"members.{i}.": member for i, member in enumerate(members)}
     there = min(len(getattr(part, "blocks", ())) for part in parts.values())
     if blocks > there:
         raise ValueError(f"freeze is {blocks}, the network has {there} blocks")
@@ -171,7 +171,7 @@ def freeze_blocks(network: nn.Module, blocks: int, taken: Taken | None = None) -
     names = []
     for prefix, part in parts.items():
         beside = part.beside_blocks(blocks) if isinstance(part, SkeletonNetwork) else ("data_norm",)
-        names += [f"{prefix}{it}" for it in beside if hasattr(part, it.partition(".")[0])]
+        names += [f"{prefix}{name}" for name in beside if hasattr(part, name.partition(".")[0])]
     names += [f"{prefix}blocks.{i}" for prefix in parts for i in range(blocks)]
     unfit = [*taken.part, *taken.new] if taken else []
     if unfit := [name for name in unfit if f"{name}.".startswith(tuple(f"{part}." for part in names))]:

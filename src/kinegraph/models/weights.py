@@ -137,7 +137,11 @@ def add_measured(path: str | Path, figures: Mapping[str, Any]) -> None:
     figures: source, split, part and clips, which say on what; top1, mean_class_accuracy, top5 as far as they are known.
     """
     path, of = find_weights(path), ("source", "split", "part")
-    kept = [one for one in load_weights(path).extra.get("measured", []) if any(one.get(k) != figures[k] for k in of)]
+    kept = [
+        other
+        for other in load_weights(path).extra.get("measured", [])
+        if any(other.get(name) != figures[name] for name in of)
+    ]
     save_weights_again(path, path, more={"measured": [*kept, dict(figures)]})
 
 
@@ -295,7 +299,7 @@ def checked_extra(extra: Mapping[str, Any], origin: object) -> dict[str, Any]:
         raise ValueError(f"{origin}: its header has {quoted(measured)} as 'measured', expected a list")
     if measured:
         what = f"{origin}: in its header 'measured'"
-        known["measured"] = [_facts(one, FIGURES, ("source", "clips"), what) for one in measured]
+        known["measured"] = [_facts(entry, FIGURES, ("source", "clips"), what) for entry in measured]
     return known
 
 

@@ -100,7 +100,7 @@ def find_index(path: Path) -> Path | None:
 
 
 def _latest(folder: Path) -> Path | None:
-    there = sorted(it for it in folder.glob("*.index") if next(folder.glob(f"{escape(it.stem)}.data-*"), None))
+    there = sorted(index for index in folder.glob("*.index") if next(folder.glob(f"{escape(index.stem)}.data-*"), None))
     state = folder / "checkpoint"
     if state.is_file():
         with state.open("rb") as file:
@@ -110,9 +110,9 @@ def _latest(folder: Path) -> Path | None:
         name = re.split(r"[/\\]", named[1].decode("utf-8", "replace"))[-1]
         index = folder / f"{name}.index"
         if index not in there:
-            others = f"; there is {first_few([it.name for it in there])}" if there else ""
+            others = f"; there is {first_few([path.name for path in there])}" if there else ""
             raise ValueError(f"{state} names {quoted(name)}, but there is no {index.name} beside it{others}")
         return index
     if len(there) > 1:
-        raise ValueError(f"{folder} has {len(there)} checkpoints, name one: {first_few([it.name for it in there])}")
+        raise ValueError(f"{folder} has {len(there)} checkpoints, name one: {first_few([path.name for path in there])}")
     return there[0] if there else None

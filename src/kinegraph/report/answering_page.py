@@ -91,8 +91,10 @@ def _explained(asked: Exported) -> str:
     columns = ", ".join(["frame", "joint", *numbers])
     unit = UNITS.get(known["units"], "metres" if known["dimensions"] == 3 else "pixels")
     keypoint = f'{{"keypoint": [[[{", ".join(numbers[: known["dimensions"]])}], ...], ...], "fps": {known["fps"]:g}}}'
-    mediapipe = " Or MediaPipe's landmarks as .json: frames of points with x, y, z and visibility." * (
-        -1 not in known["landmarks"]
+    mediapipe = (
+        " Or MediaPipe's landmarks as .json: frames of points with x, y, z and visibility."
+        if -1 not in known["landmarks"]
+        else ""
     )
     joints = "".join(f"<li>{text(name)}</li>" for name in asked.layout.joints)
     return (

@@ -219,8 +219,8 @@ def _shown(clips: np.ndarray, change: np.ndarray) -> set[int]:
 def _why(clips: np.ndarray, shown: int) -> str:
     there = int((clips > 0).sum())
     empty = len(clips) - there
-    parts = [f"{empty:,} without clips"] * (empty > 0)
-    parts += [f"{there - shown:,} that differ less than the {shown:,} shown"] * (there > shown)
+    parts = [f"{empty:,} without clips"] if empty > 0 else []
+    parts += [f"{there - shown:,} that differ less than the {shown:,} shown"] if there > shown else []
     return " and ".join(parts)
 
 

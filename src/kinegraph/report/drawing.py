@@ -278,7 +278,7 @@ def draw_bars(panel: Panel, answers: Answers, frame: int, theme: Theme, most: in
         fill(panel, 0, at * row + 2, width * now[index], row - 4, theme.classes[at % len(theme.classes)], alpha=0.35)
         colour = theme.text if likeliest else theme.quiet
         name = shortened(answers.class_names[index], max(int(width / 8) - 10, 8))
-        name += " ✓" * (answers.class_names[index] == label)
+        name += " ✓" if answers.class_names[index] == label else ""
         size, middle = min(12.0, row * 0.55), (at + 0.5) * row
         write(panel, 9, middle, name, colour, size, bold=likeliest)
         write(panel, width - 9, middle, f"{100 * now[index]:.1f} %", colour, size, align="right", bold=likeliest)

@@ -184,7 +184,7 @@ def _matrix(evaluation: Evaluation, matrix: Matrix) -> str:
         named[cell].append(plain_name(evaluation.names[clip]))
     content = {
         "names": list(map(plain_name, matrix.names(evaluation.class_names))),
-        "shown": [*matrix.classes.tolist(), *["…"] * (matrix.folded > 0)],
+        "shown": [*matrix.classes.tolist(), *(["…"] if matrix.folded > 0 else [])],
         "clips": counts.sum(axis=1).tolist(),
         "cells": [[int(i), int(j), int(counts[i, j])] for i, j in np.argwhere(counts)],
         "near": near_order(counts),
@@ -284,7 +284,7 @@ def _absent(names: Sequence[str], occurring: Bool[np.ndarray, "classes"]) -> str
     absent = np.flatnonzero(~occurring).tolist()
     title = f"{counted(len(absent), 'class has', 'classes have')} neither clips nor predictions"
     named = " · ".join(text(names[index]) for index in absent[:MOST_LISTED])
-    return folded(title, quiet(named + " …" * (len(absent) > MOST_LISTED)))
+    return folded(title, quiet(named + (" …" if len(absent) > MOST_LISTED else "")))
 
 
 def _groups(evaluation: Evaluation) -> str:

@@ -115,7 +115,9 @@ def _add_scale(figure: Figure, picture, side: float, heading: float, empty: bool
     scale.ax.tick_params(length=0, pad=5)
     scale.outline.set_visible(False)
     scale.ax.set_ylabel("of the label's clips", fontsize=heading - 2, labelpad=6)
-    notes = ["grey: no clips"] * empty + [f"left out: {absent:,} without\nclips or predictions"] * (absent > 0)
+    notes = (["grey: no clips"] if empty else []) + (
+        [f"left out: {absent:,} without\nclips or predictions"] if absent > 0 else []
+    )
     place = 1 + 0.2 / side, 1 - height - 0.3 / side
     figure.text(*place, "\n".join(notes), fontsize=heading - 2, va="top", linespacing=1.4)
 

@@ -132,8 +132,8 @@ def _trials(study: StudyFacts, shares: bool) -> str:
         rows.append([number(str(it.number)), score, name(it.state), *map(_value, map(it.options.get, options)),
                      name(it.remark)])  # fmt: skip
     of_numbers = {key for key in options if all(isinstance(it.options.get(key, 0), int | float) for it in study.trials)}
-    named = ("#" * (it in of_numbers) + text(it.rpartition(".")[2]) for it in options)
-    heads = ["#Trial", f"#{text(study.figure)}{', %' * shares}", "State", *named, "Remark"]
+    named = (("#" if it in of_numbers else "") + text(it.rpartition(".")[2]) for it in options)
+    heads = ["#Trial", f"#{text(study.figure)}{(', %' if shares else '')}", "State", *named, "Remark"]
     left = quiet(f"The best {MOST_LISTED:,} of {len(order):,}.") if len(order) > MOST_LISTED else ""
     drawn = table(heads, rows, kind="trials", sortable=True)
     return section("trials", SECTIONS["trials"], left, folded("All trials", drawn) if len(order) > 50 else drawn)

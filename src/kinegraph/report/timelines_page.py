@@ -92,7 +92,11 @@ def class_colours(class_names: Sequence[str], none: int | None) -> list[str]:
 def _headline(found: SegmentFigures, several: bool) -> str:
     """several: a frame may have several classes; the accuracy is then of a yes or no for each of them."""
     right = "Labels right" if several else "Frame accuracy"
-    cells = [tile(right, percent(found.accuracy), "", f"of {found.frames:,} frames" + ", of all classes" * several)]
+    cells = [
+        tile(
+            right, percent(found.accuracy), "", f"of {found.frames:,} frames" + (", of all classes" if several else "")
+        )
+    ]
     if found.edit == found.edit:
         cells.append(tile("Edit score", percent(found.edit), "", f"{found.segments:,} segments"))
     cells += [tile(f"F1@{round(100 * least)}", percent(value)) for least, value in found.f1.items()]
@@ -128,20 +132,21 @@ def _ribbons(timelines: Sequence[Timeline], class_names: Sequence[str], colours:
     )
     drawn = [
         f"<h3>{text(one.name)} <span class=quiet>{percent(figures([one]).accuracy)} of the frames</span></h3>"
-        + _several_svg(one, class_names, colours) * one.several
-        + _svg([("truth", one.segments), ("predicted", one.found)], one, class_names, colours) * (not one.several)
+        + _bars(one, class_names, colours)
         for one in order
     ]
     hidden = len(timelines) - len(order)
-    note = (
-        "Truth above prediction, below them the likeliest classes, in %; the worst recording first."
-        + f" {hidden} better ones are not shown." * (hidden > 0)
+    note = "Truth above prediction, below them the likeliest classes, in %; the worst recording first." + (
+        f" {hidden} better ones are not shown." if hidden > 0 else ""
     )
     content = f'<div class="classes">{keys}</div><div class="ribbons">{"".join(drawn)}</div>'
     return section("ribbons", "Timelines", quiet(note), content)
 
 
-def _several_svg(one: Timeline, class_names: Sequence[str], colours: Sequence[str]) -> str:
+def _bars(one: Timeline, class_names: Sequence[str], colours: Sequence[str]) -> str:
+    """Truth above prediction; where a frame may have several classes, of each class apart."""
+    if not one.several:
+        return _svg([("truth", one.segments), ("predicted", one.found)], one, class_names, colours)
     labels = sorted({it.label for it in (*one.segments, *one.found)})
     rows: list[tuple[str, list[Segment]]] = []
     for label in labels:
@@ -185,7 +190,9 @@ def _curves(probabilities: Float[np.ndarray, "T classes"], top: float, colours: 
     for share in (0.0, 0.5, 1.0):
         y = bottom - share * CURVES
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{y:g}" y2="{y:g}"/>')
-        parts.append(f'<text x="{LEFT - 5}" y="{y + 4:g}" text-anchor="end">{100 * share:g}</text>' * (share < 1))
+        parts.append(
+            f'<text x="{LEFT - 5}" y="{y + 4:g}" text-anchor="end">{100 * share:g}</text>' if share < 1 else ""
+        )
     for label in np.argsort(-means.max(axis=0), kind="stable")[:DRAWN][::-1].tolist():
         spots = " ".join(f"{x:.0f},{bottom - CURVES * y:.1f}" for x, y in zip(across, means[:, label], strict=True))
         stroke = colours[label] if colours[label] != NONE else "var(--quiet)"  # a line needs more than an area

@@ -100,7 +100,7 @@ class Run:
         epochs = len(self.metrics["epoch"])
         best = self.best_epoch()
         figure = f", best val {self._read.course.measure} {best[1]:.1%} in epoch {best[0]}" if best else ""
-        return f"Run({str(self.folder)!r}: {epochs} epoch{'s' * (epochs != 1)}{figure})"
+        return f"Run({str(self.folder)!r}: {epochs} epoch{('s' if epochs != 1 else '')}{figure})"
 
     def _repr_html_(self) -> str:
         return in_notebook(self)

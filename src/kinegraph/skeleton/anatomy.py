@@ -107,8 +107,8 @@ def _pairs_by_shape(layout: JointLayout, lengths: Float[np.ndarray, "V"]) -> Pai
             return None
         found = [(a, b)]
         left, right = (sorted(children[joint], key=lambda j: _reach(children, lengths, j)) for joint in (a, b))
-        for one, other in zip(left, right, strict=True):
-            if (below := paired(one, other)) is None:
+        for joint, other in zip(left, right, strict=True):
+            if (below := paired(joint, other)) is None:
                 return None
             found += below
         return tuple(found)

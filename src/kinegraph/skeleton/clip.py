@@ -117,7 +117,7 @@ class SkeletonClip:
     @property
     def names_of_people(self) -> list[str]:
         """The name of each person as the source has it (its attribute `individuals`), or empty texts."""
-        names = [it.strip() for it in str(self.attributes.get("individuals", "")).split(",")]
+        names = [name.strip() for name in str(self.attributes.get("individuals", "")).split(",")]
         return names if len(names) == self.people and all(names) else [""] * self.people
 
     @property

@@ -42,7 +42,8 @@ OF_XSENS = {
 }
 RIG = {name: joint for joint, names in OF_RIGS.items() for name in names}
 ACCLAIM = OF_ACCLAIM | {
-    re.sub("^l", "r", name.replace("left", "right")): it.replace("left", "right") for name, it in OF_ACCLAIM.items()
+    re.sub("^l", "r", name.replace("left", "right")): joint.replace("left", "right")
+    for name, joint in OF_ACCLAIM.items()
 }
 
 

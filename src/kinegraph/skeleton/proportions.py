@@ -31,7 +31,7 @@ def recognise(bodies: Float[np.ndarray, "B V C"], layouts: Sequence[JointLayout]
         return None
     lengths, shown = _distances(bodies)
     excess = [_excess(lengths, shown, layout) for layout in layouts]
-    ranks = [it * (1 + _asymmetry(lengths, shown, layout)) for it, layout in zip(excess, layouts, strict=True)]
+    ranks = [value * (1 + _asymmetry(lengths, shown, layout)) for value, layout in zip(excess, layouts, strict=True)]
     best = int(np.argmin(ranks))
     limit = (MOST_EXCESS if layouts[best].mirror else MOST_EXCESS_OF_HANDS)[bodies.shape[2]]
     rivals = [rank for i, rank in enumerate(ranks) if i != best and rank < CLEARLY * ranks[best]]
@@ -63,7 +63,7 @@ def shortest_lines(bodies: Float[np.ndarray, "B V C"]) -> list[tuple[int, int]]:
     nearest, end = lengths[0].copy(), np.zeros(len(lengths), int)
     left, lines = set(range(1, len(lengths))), []
     while left:
-        joint = min(left, key=lambda it: nearest[it])
+        joint = min(left, key=lambda joint: nearest[joint])
         left.remove(joint)
         lines.append((joint, int(end[joint])))
         nearer = lengths[joint] < nearest
@@ -101,8 +101,8 @@ def _excess(lengths: Float[np.ndarray, "b v v"], shown: Bool[np.ndarray, "V"], l
 def _connected(layout: JointLayout, shown: Bool[np.ndarray, "V"]) -> Bool[np.ndarray, "v v"]:
     """Which of the shown joints a bone connects, also by way of joints that are not shown."""
     by_bone = np.zeros((len(layout), len(layout)), bool)
-    for one, other in layout.bones:
-        by_bone[one, other] = by_bone[other, one] = True
+    for start, other in layout.bones:
+        by_bone[start, other] = by_bone[other, start] = True
     for joint in np.flatnonzero(~shown):
         by_bone |= np.outer(by_bone[joint], by_bone[joint])
     return by_bone[np.ix_(shown, shown)]
@@ -126,9 +126,9 @@ def _asymmetry(lengths: Float[np.ndarray, "b v v"], shown: Bool[np.ndarray, "V"]
     """How much the lengths of left and right bones differ, as the median of |log ratio|; 0 without such bones."""
     place, other = np.cumsum(shown) - 1, layout.mirrored()
     found = []
-    for one, two in layout.bones:
-        turned = other[one], other[two]
-        if {*turned} != {one, two} and shown[[one, two, *turned]].all():
-            left, right = (lengths[:, place[a], place[b]] for a, b in ((one, two), turned))
+    for start, two in layout.bones:
+        turned = other[start], other[two]
+        if {*turned} != {start, two} and shown[[start, two, *turned]].all():
+            left, right = (lengths[:, place[a], place[b]] for a, b in ((start, two), turned))
             found.append(np.median(np.abs(np.log((left + 1e-9) / (right + 1e-9)))))
     return float(np.median(found)) if found and len(lengths) else 0.0

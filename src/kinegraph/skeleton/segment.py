@@ -69,18 +69,18 @@ def runs_of_each(
 ) -> list[Segment]:
     """The stretches of every class by itself, where a frame may be of several; in the order of their starts."""
     found = [
-        Segment(one.start, one.end, label, confidence=one.confidence)
+        Segment(run.start, run.end, label, confidence=run.confidence)
         for label in range(frames.shape[1])
-        for one in runs(np.where(frames[:, label], 0, IGNORED), None if confidence is None else confidence[:, [label]])
+        for run in runs(np.where(frames[:, label], 0, IGNORED), None if confidence is None else confidence[:, [label]])
     ]
-    return sorted(found, key=lambda one: (one.start, one.label))
+    return sorted(found, key=lambda segment: (segment.start, segment.label))
 
 
 def labels_of_frames(segments: Iterable[Segment], frames: int, classes: int) -> Bool[np.ndarray, "T classes"]:
     """Which classes each frame has, by the segments of a recording of so many frames."""
     labels = np.zeros((frames, classes), bool)
-    for one in segments:
-        labels[max(one.start, 0) : max(one.end, 0), one.label] = True
+    for segment in segments:
+        labels[max(segment.start, 0) : max(segment.end, 0), segment.label] = True
     return labels
 
 
@@ -105,7 +105,7 @@ def of_person(
     Raises ValueError for a person who is named with another word where there are several people.
     """
     known = [name.casefold() for name in names]
-    words = sorted({it.person for it in segments if it.person and not it.person.isdecimal()})
+    words = sorted({segment.person for segment in segments if segment.person and not segment.person.isdecimal()})
     strangers = [word for word in words if word.casefold() not in known]
     if len(names) > 1 and strangers:
         here = f"; the recording has {first_few([name for name in names if name])}" if any(names) else ""
@@ -114,6 +114,8 @@ def of_person(
             "from 1 for the first person"
         )
     mine = {"", known[person]} if known[person] in map(str.casefold, words) else {"", known[person], str(person + 1)}
-    own = [it for it in segments if len(names) == 1 or it.person.casefold() in mine]
-    kept = [replace(it, start=max(it.start - first, 0), end=min(it.end - first, frames)) for it in own]
-    return tuple(it for it in kept if it.start < it.end)
+    own = [segment for segment in segments if len(names) == 1 or segment.person.casefold() in mine]
+    kept = [
+        replace(segment, start=max(segment.start - first, 0), end=min(segment.end - first, frames)) for segment in own
+    ]
+    return tuple(segment for segment in kept if segment.start < segment.end)

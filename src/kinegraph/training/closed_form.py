@@ -67,9 +67,9 @@ def some_of_all(label: Int[np.ndarray, "N"]) -> Int[np.ndarray, "n"]:
     random = np.random.default_rng(0)
     chosen = np.zeros(len(label), bool)
     chosen[random.choice(len(label), MOST, replace=False)] = True
-    for one in np.unique(label):
-        left = np.flatnonzero((label == one) & ~chosen)
-        lacking = max(RARE - int(chosen[label == one].sum()), 0)
+    for class_ in np.unique(label):
+        left = np.flatnonzero((label == class_) & ~chosen)
+        lacking = max(RARE - int(chosen[label == class_].sum()), 0)
         chosen[random.permutation(left)[:lacking]] = True
     return np.flatnonzero(chosen)
 

@@ -302,9 +302,9 @@ class Training:
             return f"in epoch {at.epoch + 1}, in a batch of another process"
         first = int(wrong[0])
         positions = self.recent[first][2].tolist()
-        names = [self.clips.name_of(i) for i in positions[:6]]
+        names = ", ".join(self.clips.name_of(i) for i in positions[:6]) + (" ..." if len(positions) > 6 else "")
         batch = at.batch - len(self.recent) + first + 1
-        return f"in epoch {at.epoch + 1}, batch {batch} (clips {', '.join(names)}{' ...' * (len(positions) > 6)})"
+        return f"in epoch {at.epoch + 1}, batch {batch} (clips {names})"
 
     def _log_step(self, seconds: float, data_seconds: float) -> None:
         at = self.progress

@@ -280,7 +280,7 @@ class MLflow:
 def _known(folder: Path) -> dict[str, str]:
     """What services call the run in this folder, from before."""
     ids = read_json(folder / IDS) if (folder / IDS).is_file() else {}
-    if not isinstance(ids, dict) or not all(isinstance(it, str) for it in ids.values()):
+    if not isinstance(ids, dict) or not all(isinstance(value, str) for value in ids.values()):
         raise ValueError(f"{folder / IDS} does not say what services call the run; remove it, and they begin a new one")
     return ids
 
@@ -344,6 +344,6 @@ class Callbacks:
         self._call("on_end", run)
 
     def _call(self, name: str, *arguments: object) -> None:
-        for one in self.all:
-            if (method := getattr(one, name, None)) is not None:
+        for observer in self.all:
+            if (method := getattr(observer, name, None)) is not None:
                 method(*arguments)

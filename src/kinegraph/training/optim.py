@@ -42,7 +42,7 @@ def parameter_groups(network: nn.Module, *, decay_all: bool = True, head_lr: flo
     """
     if head_lr != 1 and not hasattr(network, "head"):
         raise ValueError(f"head_lr is {head_lr:g}, but {type(network).__name__} has no part named 'head'")
-    kept = {id(it) for it in network.undecayed()} if isinstance(network, SkeletonNetwork) else set()
+    kept = {id(parameter) for parameter in network.undecayed()} if isinstance(network, SkeletonNetwork) else set()
     matrices = {id(part.weight) for part in network.modules() if isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d)}
     head = {id(parameter) for parameter in network.get_submodule("head").parameters()} if head_lr != 1 else set()
     kinds = [(of_head, spared) for of_head in (False, True) for spared in (False, True)]
@@ -61,7 +61,7 @@ def parameter_groups(network: nn.Module, *, decay_all: bool = True, head_lr: flo
 def graph_parameters(network: nn.Module) -> list[nn.Parameter]:
     """What the blocks of a network of ours learn of the graph: edges, offsets to them, or weights of them."""
     names = ("graph", "offset", "importance")
-    return [it for name, it in network.named_parameters() if name.rpartition(".")[2] in names]
+    return [parameter for name, parameter in network.named_parameters() if name.rpartition(".")[2] in names]
 
 
 def unfuse(optimizer: torch.optim.Optimizer) -> None:
@@ -133,7 +133,7 @@ class Schedule:
             {"milestones": self.milestones} if self.kind == "cosine" else {"floor": self.floor, "period": self.period}
         )
         said += [f"schedule.{name} does nothing with kind {self.kind}" for name, value in idle.items() if value]
-        if self.kind == "step" and (late := [f"{it:g}" for it in self.milestones if it >= epochs]):
+        if self.kind == "step" and (late := [f"{milestone:g}" for milestone in self.milestones if milestone >= epochs]):
             said.append(f"schedule.milestones {', '.join(late)} do nothing: the training ends with epoch {epochs}")
         return said
 

@@ -178,7 +178,7 @@ def may_change(options: TrainOptions) -> set[str]:
 
     Nor do more epochs of a stepped schedule, unless its warmup is a share of all steps.
     """
-    names = {it.name for it in fields(options) if it.metadata["resume"] != SAME}
+    names = {field.name for field in fields(options) if field.metadata["resume"] != SAME}
     longer = options.schedule.kind == "step" and not options.schedule.warmup
     return names | ({"epochs"} if longer else set())
 

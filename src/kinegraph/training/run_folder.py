@@ -146,7 +146,7 @@ class RunFolder:
         """The precision in which the run goes on: of "auto" the one that it began in, not what is faster now."""
         if wanted != "auto":
             return wanted
-        return next((it["precision"] for it in self.records("environment") if "precision" in it), wanted)
+        return next((record["precision"] for record in self.records("environment") if "precision" in record), wanted)
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Write last.ckpt: all that resuming needs, and how long the log was."""
@@ -195,7 +195,8 @@ def portable_recipe(config_text: str) -> str:
     """The config without what nobody set and this machine's folders: of an absolute path only the last name."""
     config = _given(yaml.safe_load(config_text) or {})
     for key in PATHS & config.keys():
-        config[key] = [_portable(it) for it in config[key]] if isinstance(config[key], list) else _portable(config[key])
+        value = config[key]
+        config[key] = [_portable(item) for item in value] if isinstance(value, list) else _portable(value)
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 
 
@@ -251,7 +252,7 @@ def _is_first_process() -> bool:
 
 
 def _make(folder: Path, undo: ExitStack) -> None:
-    missing = [it for it in (folder, *folder.parents) if not it.exists()]
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for made in reversed(missing):
         undo.callback(_remove_if_empty, made)

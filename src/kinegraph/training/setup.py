@@ -126,7 +126,7 @@ def open_data(options: TrainOptions) -> Data:
     layout = choose_layout(options.layout, folder)
     findings = dataset_findings(folder, options.split)
     if not options.validate:  # nothing is measured while training, so no part is missing for that
-        findings = [one for one in findings if one.kind != "no_part"]
+        findings = [finding for finding in findings if finding.kind != "no_part"]
     check_scale(findings, folder)
     return Data(folder, clips, val_clips, layout, preprocessing, epochs, chosen, findings)
 
@@ -175,7 +175,7 @@ def _has_segments(windows: WindowDataset) -> bool:
     """Whether anything is done in the recordings: segments of the class of nothing do not count."""
     folder = windows.folder
     segments = folder.segments or ()
-    return any(one.label != folder.none for index in windows.indices.tolist() for one in segments[index])
+    return any(segment.label != folder.none for index in windows.indices.tolist() for segment in segments[index])
 
 
 def held_part(folder: SkeletonDataset, split: str) -> str:
@@ -219,7 +219,7 @@ def absent_classes(clips: ClipDataset | WindowDataset) -> list[str]:
 
 def coordinates(folder: SkeletonDataset) -> tuple[str, ...]:
     """What the numbers of a joint are."""
-    return ("x", "y", "z")[: folder.channels] + ("score",) * folder.has_score
+    return ("x", "y", "z")[: folder.channels] + (("score",) if folder.has_score else ())
 
 
 # ---- network, optimizer, loss ----------------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ def _trials(shared: "Study", plan: Plan, commands: Commands, done: Callable[["Fr
 def count(study: "Study", before: int | None = None) -> int:
     """Trials that count: those under way, with a score, pruned, and those that failed by their own fault."""
     trials = study.get_trials(deepcopy=False)[:before]
-    return sum(it.state.name in ("RUNNING", "COMPLETE", "PRUNED") or ERROR in it.user_attrs for it in trials)
+    return sum(trial.state.name in ("RUNNING", "COMPLETE", "PRUNED") or ERROR in trial.user_attrs for trial in trials)
 
 
 def _is_open(study: "Study", wanted: int, commands: Commands) -> bool:
@@ -174,7 +174,7 @@ def _is_open(study: "Study", wanted: int, commands: Commands) -> bool:
 
     while not commands.stopped.is_set():
         optuna.storages.fail_stale_trials(study)
-        states = [it.state.name for it in study.get_trials(deepcopy=False)]
+        states = [trial.state.name for trial in study.get_trials(deepcopy=False)]
         if "WAITING" in states or count(study) < wanted:
             return True
         if "RUNNING" not in states:
@@ -202,7 +202,7 @@ def _score(trial: "Trial", plan: Plan, commands: Commands, history: Sequence[int
     """Draw the options, train on each fold. Returns the mean figure. history: the trials that this one repeats."""
     from optuna.exceptions import TrialPruned
 
-    options = [f"--{name}={one.drawn(trial, name)}" for name, one in plan.space.items()]
+    options = [f"--{name}={values.drawn(trial, name)}" for name, values in plan.space.items()]
     folder = plan.out / f"trial{history[0] if history else trial.number:04}"
     trial.set_user_attr(RUN, folder.name)
     scores: list[float] = []
@@ -251,8 +251,8 @@ def importance(study: "Study") -> dict[str, float]:
     """The share of each option, by PED-ANOVA; empty where there are too few trials, or nothing differs."""
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-    complete = [it for it in study.get_trials(deepcopy=False) if it.state.name == "COMPLETE"]
-    if len(complete) < 2 * STARTUP or len({it.value for it in complete}) < 2:
+    complete = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
+    if len(complete) < 2 * STARTUP or len({trial.value for trial in complete}) < 2:
         return {}
     with _plain():
         return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
@@ -265,18 +265,18 @@ def course(log: Path, figure: str, by_loss: bool) -> list[tuple[int, float]]:
     """Epochs and what a trial is pruned by: the figure of their validation, or minus their mean loss in training."""
     records = _records(log)
     if not by_loss:
-        return [(it["epoch"], it[figure]) for it in records if it["mode"] == "val"]
+        return [(record["epoch"], record[figure]) for record in records if record["mode"] == "val"]
     losses: dict[int, list[float]] = {}
-    for it in records:
-        if it["mode"] == "train":
-            losses.setdefault(it["epoch"], []).append(it["loss"])
+    for record in records:
+        if record["mode"] == "train":
+            losses.setdefault(record["epoch"], []).append(record["loss"])
     finished = max(losses, default=0)  # the last epoch may be under way
     return [(epoch, -fmean(values)) for epoch, values in losses.items() if epoch < finished]
 
 
 def last_figure(log: Path, figure: str) -> float:
     """That of the last validation. Raises ValueError where there is none."""
-    found = [it for it in _records(log) if it["mode"] == "val"]
+    found = [record for record in _records(log) if record["mode"] == "val"]
     if not found or figure not in found[-1]:
         there = did_you_mean(figure, found[-1]) if found else ""
         raise ValueError(f"{log} has no validation with {figure}{there}")
@@ -292,4 +292,4 @@ def _records(log: Path) -> list[dict[str, Any]]:
     text = log.read_text(encoding="utf-8")
     lines = text[: text.rfind("\n") + 1].splitlines()
     records = (parsed_json(line, f"{log} line {i}") for i, line in enumerate(lines, 1))
-    return [it for it in records if isinstance(it, dict)]
+    return [record for record in records if isinstance(record, dict)]

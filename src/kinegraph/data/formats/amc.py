@@ -78,7 +78,7 @@ def read(path: Path) -> Recordings:
         units="m",
         source=f"motion capture of {path.resolve().name}",
         guessed=frozenset() if inches else frozenset(("units", "up")),
-        assumed=(f"{CMU_FPS:g} frames a second, as most of CMU's recordings have (--fps)",) * bool(slow),
+        assumed=(f"{CMU_FPS:g} frames a second, as most of CMU's recordings have (--fps)",) if slow else (),
     )
 
 

@@ -58,8 +58,10 @@ def recordings_of_tracks(
     place = part_of_joint(of, first.nodes)
     unused = [node for node in first.nodes if node not in place.values()]
     unseen = [joint for joint in of.joints if joint not in place]
-    lines = [f"{counted(len(unseen), 'joint')} without a node, unseen: {first_few(unseen)}"] * bool(unseen)
-    lines += [f"{counted(len(unused), 'node')} without a joint in layout {of.name}: {first_few(unused)}"] * bool(unused)
+    lines = [f"{counted(len(unseen), 'joint')} without a node, unseen: {first_few(unseen)}"] if unseen else []
+    lines += (
+        [f"{counted(len(unused), 'node')} without a joint in layout {of.name}: {first_few(unused)}"] if unused else []
+    )
     deep = first.keypoint.shape[3] == 3
     return Recordings(
         clips=clips_of(files, lambda file: _clip(file, read_file(file.path), of, deep)),

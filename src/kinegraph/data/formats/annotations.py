@@ -117,7 +117,7 @@ def read(
     named = about.get("class_names") if class_names is None else None
 
     def skipped() -> list[str]:
-        return [f"{counted(found.unlisted, 'name')} in splits without an annotation"] * bool(found.unlisted)
+        return [f"{counted(found.unlisted, 'name')} in splits without an annotation"] if found.unlisted else []
 
     return Recordings(
         clips=_clips(found, of, skeletons),
@@ -320,7 +320,7 @@ def _ordered(found: Annotations, first: Sequence[np.ndarray]) -> tuple[str, ...]
                 found.items[i] = found.items[i] | {key: array[None]}
             elif array is not None and array.ndim == axes and turned:
                 found.items[i] = found.items[i] | {key: array.swapaxes(0, 1)}
-    return (NO_PEOPLE,) * bool(flat) + (FRAMES_FIRST,) * turned
+    return ((NO_PEOPLE,) if flat else ()) + ((FRAMES_FIRST,) if turned else ())
 
 
 def _clips(found: Annotations, layout: JointLayout, skeletons: kpfiles.Skeletons | None) -> Iterator[Item]:

@@ -92,7 +92,9 @@ def read(path: Path, *, units: Units | None = None) -> Recordings:
     hierarchy = first_readable(files, read_head)
     scale, assumed = (1.0, ()) if units else scale_of(hierarchy)
     layout = layout_of(hierarchy)
-    ends = [f"{counted(len(hierarchy.ends), 'end site')} of the hierarchy, which have no name"] * bool(hierarchy.ends)
+    ends = (
+        [f"{counted(len(hierarchy.ends), 'end site')} of the hierarchy, which have no name"] if hierarchy.ends else []
+    )
     return Recordings(
         clips=clips_of(files, lambda file: _clip(file, hierarchy, layout, scale)),
         count=len(files),

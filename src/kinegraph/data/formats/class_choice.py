@@ -25,7 +25,7 @@ def chosen(found: Recordings, only: Sequence[str] | None, merge: Sequence[str] |
 
     def skipped() -> list[str]:
         line = f"{counted(len(left_out), 'clip')} of classes that were not chosen: {first_few(left_out)}"
-        return found.skipped() + [line] * bool(left_out)
+        return [*found.skipped(), line] if left_out else found.skipped()
 
     clips = each_clip(found.clips, lambda clip: _renumbered(clip, number, left_out))
     return replace(found, clips=clips, class_names=tuple(kept), skipped=skipped)

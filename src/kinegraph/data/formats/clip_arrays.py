@@ -135,7 +135,7 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
     known = [number for one in numbers for number in one if number is not None]
     facts = _facts(file, sum(counts) if batches else len(names))
     own_names = [*map(str, file.load(NAMES))] if len(shapes.get(NAMES, ())) == 1 else []
-    used = {*names, *facts, *(it.labels for it in batches), *[NAMES] * bool(own_names)}
+    used = {*names, *facts, *(it.labels for it in batches), *([NAMES] if own_names else [])}
     rest = [name for name in shapes if name not in used]
     clips = _of_batches(path, file, batches, numbers, own_names, of) if batches else _each(path, file, names, first, of)
     return Recordings(
@@ -145,7 +145,7 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
         class_names=tuple(classes) or (names_of_classes(class_names, known, []) if batches else ()),
         units="m" if first.shape[-1] > 2 else "px",
         source=f"arrays of {path.name}",
-        skipped=lambda: [f"arrays that are no clips: {first_few(rest)}"] * bool(rest),
+        skipped=lambda: [f"arrays that are no clips: {first_few(rest)}"] if rest else [],
         unordered=True,
         as_arrays=True,
         guessed=frozenset({"score", "units", "up", *(["layout", "usual_layout"] if layout is None else [])}),
@@ -153,9 +153,9 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
             *(_said(it, count) for it, count in zip(batches, counts, strict=True)),
             *([f"each array is a clip: {first_few(names)}"] if len(names) > 1 and not batches else []),
             *(flat_lines(shapes[names[0]][-1]) if len(shapes[names[0]]) == 2 + bool(batches) else ()),
-            *[ANY_ORDER] * (path.suffix.lower() == MAT),
-            *[FRAMES_FIRST] * (not batches and frames_come_first([first])),
-            *[NO_PEOPLE] * (len(shapes[names[0]]) == 3 + bool(batches)),
+            *([ANY_ORDER] if path.suffix.lower() == MAT else []),
+            *([FRAMES_FIRST] if not batches and frames_come_first([first]) else []),
+            *([NO_PEOPLE] if len(shapes[names[0]]) == 3 + bool(batches) else []),
         ),
     )
 

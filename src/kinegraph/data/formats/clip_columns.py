@@ -91,7 +91,8 @@ class Facts:
             f"{first_few(self.unknown, 8)}: kept with the clips as {'it is' if len(self.unknown) == 1 else 'they are'}"
         )
         alone = f"column '{self.alone}': left out, as one of {' and '.join(SIZE)} alone is no size of pictures"
-        return [f"{named}, without a meaning here"] * bool(self.unknown) + [alone] * bool(self.alone)
+        lines = [f"{named}, without a meaning here"] if self.unknown else []
+        return [*lines, alone] if self.alone else lines
 
 
 def named_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]] = ALIASES) -> dict[str, str]:

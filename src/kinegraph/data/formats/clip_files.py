@@ -199,7 +199,7 @@ def line_on_folders(folder: Path, found: Recordings) -> tuple[str, ...]:
     where = f", in {around}/" if around else ""
     taken = f"; {', '.join(said)}" if said else ""
     line = f"classes: the folders {first_few(names[level])}{where}{taken} (--names or --labels-file says others)"
-    return (line,) * bool(where or taken)
+    return (line,) if where or taken else ()
 
 
 def said_by_labels(labels: Sequence[str]) -> tuple[tuple[str, ...], list[tuple[int | None, dict[str, str]]]]:

@@ -68,7 +68,7 @@ def with_names(table: Mapping[str, Mapping[str, str]], form: str) -> tuple[dict[
         table = {clip: {key: it for key, it in cells.items() if key != "label"} for clip, cells in table.items()}
     found = {clip: {**cells, **dict.fromkeys(columns, ""), **said.get(clip, {})} for clip, cells in table.items()}
     line = f"{counted(len(other), 'name')} of another form than {quoted(form)}: {first_few(other)}"
-    return found, [line] * bool(other)
+    return found, [line] if other else []
 
 
 def _pattern(form: str, loose: bool) -> re.Pattern[str]:

@@ -139,7 +139,7 @@ def _by_pictures(about: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
             image = {"id": f"{video}/{t}", "video_id": video, "frame_id": t, "file_name": f"{name}/{t}.jpg"}
             images[image["id"]] = image | {side: of.get(side) for side in ("width", "height")}
             who = {"track_id": it.get("id", number)}
-            annotations += [{"image_id": image["id"], "keypoints": keypoints} | who] * bool(keypoints)
+            annotations += [{"image_id": image["id"], "keypoints": keypoints} | who] if keypoints else []
     named = [
         {**it, "name": images[f"{key}/0"]["file_name"].rpartition("/")[0]}
         for key, it in videos.items()

@@ -152,7 +152,7 @@ def _named_after_videos(files: Sequence[ClipFile]) -> tuple[list[ClipFile], list
     shared = Counter(videos)
     named = [replace(it, name=video) if shared[video] == 1 else it for it, video in zip(kept, videos, strict=True)]
     lines = [f"recordings of which '{FILTERED}' files are there, too: {first_few([it.path.name for it in twice])}"]
-    return sorted(named, key=lambda file: (file.path.stem, str(file.path))), lines * bool(twice)
+    return sorted(named, key=lambda file: (file.path.stem, str(file.path))), lines if twice else []
 
 
 def _clips(files: Sequence[ClipFile], layout: JointLayout, known: Facts, named: bool) -> Iterator[Item]:
@@ -236,8 +236,8 @@ def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, tupl
             error = error or fault
     if header is None:
         raise FormatError("unreadable", str(fault_of(error)) if error else "there is no file of DeepLabCut")
-    lines = [f"parts of '{UNIQUE}', which is no animal: {first_few(header.unique)}"] * bool(header.unique)
-    lines += [f"columns that mean nothing here: {first_few(header.others)}"] * bool(header.others)
+    lines = [f"parts of '{UNIQUE}', which is no animal: {first_few(header.unique)}"] if header.unique else []
+    lines += [f"columns that mean nothing here: {first_few(header.others)}"] if header.others else []
     if given is None:
         if (of := built_in(header.parts)) is not None:
             return of, (f"layout '{of.name}' by the names of the body parts (--layout)",), lines, header
@@ -248,8 +248,8 @@ def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, tupl
     part_of = part_of_joint(of, header.parts)
     unseen = [joint for joint in of.joints if joint not in part_of]
     unused = [part for part in header.parts if part not in part_of.values()]
-    lines += [f"{counted(len(unseen), 'joint')} without a body part, unseen: {first_few(unseen)}"] * bool(unseen)
-    lines += [f"{len(unused)} body parts that are no joint of layout {of.name}: {first_few(unused)}"] * bool(unused)
+    lines += [f"{counted(len(unseen), 'joint')} without a body part, unseen: {first_few(unseen)}"] if unseen else []
+    lines += [f"{len(unused)} body parts that are no joint of layout {of.name}: {first_few(unused)}"] if unused else []
     return of, (), lines, header
 
 

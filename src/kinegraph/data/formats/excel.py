@@ -65,7 +65,7 @@ def other_sheets(path: Path) -> tuple[str, ...]:
         read = [sheet.title for sheet in _sheets_read(book)[0]]
         others = [sheet.title for sheet in book.worksheets if sheet.title not in read and _header(sheet)]
         book.close()
-        return (f"sheets beside {first_few(read)}: {first_few(others)}",) * bool(others)
+        return (f"sheets beside {first_few(read)}: {first_few(others)}",) if others else ()
     return ()
 
 

@@ -82,7 +82,7 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
         class_names=classes,
         units="m" if first.shape[2] > 2 else "px",
         source=f"arrays of frames, {path.name}",
-        skipped=lambda: [WITHOUT_FACE] * bool(whole and OF_HOLISTIC[shape[0]]),
+        skipped=lambda: [WITHOUT_FACE] if whole and OF_HOLISTIC[shape[0]] else [],
         assumed=(FLAT,) * (len(shape) == 1 and not whole),
         guessed=frozenset(guessed),
     )

@@ -74,7 +74,7 @@ def read(path: Path) -> Recordings:
         units="m",
         source="IntelliRehabDS (Miron et al. 2021)",
         licence=LICENCE,
-        skipped=lambda: [line] * bool(other),
+        skipped=lambda: [line] if other else [],
     )
 
 

@@ -91,7 +91,7 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
         count=len(files),
         class_names=classes,
         source=f"JSON lines, {path.name}",
-        skipped=lambda: [f"labels of frames, which change within a clip: {first_few(several)}"] * bool(several),
+        skipped=lambda: [f"labels of frames, which change within a clip: {first_few(several)}"] if several else [],
     )
 
 
@@ -115,7 +115,8 @@ def _clip_of(file: ClipFile, layout: str | None, first: Recordings, several: lis
     (clip,) = found.clips
     if not isinstance(clip, SkeletonClip):
         return nobody(file.name)
-    several += [file.name] * bool(found.skipped())
+    if found.skipped():
+        several.append(file.name)
     return replace(clip, name=file.name, label=None if found.skipped() else file.label, splits=file.splits)
 
 

@@ -63,7 +63,7 @@ def with_labels(
         )
     clip, key = next(iter(row.items()))
     of_keys = f"rows of {file.name} are those of clips by {' and '.join(keys)}: {clip} is {key} (--names says others)"
-    return both, _left_out(table, listing, row, file), (*said, *[of_keys] * bool(keys))
+    return both, _left_out(table, listing, row, file), (*said, *([of_keys] if keys else []))
 
 
 def _listed(

@@ -61,9 +61,11 @@ def layout_of_markers(names: Sequence[str], given: str | None) -> tuple[JointLay
     unused = [name for name in names if plain_joint(name) not in joints]
     if len(unseen) == len(of):
         raise FormatError("joints", f"no marker has the name of a joint of layout '{of.name}'")
-    lines = [f"layout {of.name} taken by the markers' names"] * (given is None)
-    lines += [f"{len(unseen)} of its joints have no marker and are unseen: {first_few(unseen)}"] * bool(unseen)
-    return of, lines + [f"{counted(len(unused), 'marker')} without a joint of it: {first_few(unused)}"] * bool(unused)
+    lines = [f"layout {of.name} taken by the markers' names"] if given is None else []
+    lines += [f"{len(unseen)} of its joints have no marker and are unseen: {first_few(unseen)}"] if unseen else []
+    if unused:
+        lines.append(f"{counted(len(unused), 'marker')} without a joint of it: {first_few(unused)}")
+    return of, lines
 
 
 def metres_of(unit: str) -> float | None:
@@ -178,7 +180,9 @@ def _layout(subjects: dict[str, Trajectories], given: str | None) -> tuple[Joint
                 continue
             of, lines = made, []
         other = [subject for subject, of_it in subjects.items() if not _is_body(of_it, of)]
-        return of, lines + [f"markers of {first_few(other)}, none of which is a joint of it"] * bool(other)
+        if other:
+            lines = [*lines, f"markers of {first_few(other)}, none of which is a joint of it"]
+        return of, lines
     raise error or FormatError("joints", "there are no markers")
 
 

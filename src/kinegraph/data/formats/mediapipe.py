@@ -119,11 +119,10 @@ def _has_landmarks(file: Path) -> bool:
         return False
     with file.open("rb") as content:
         head = content.read(HEAD)
-    points = all(re.search(rb'"%s"\s*:' % axis, head) for axis in (b"[xX]", b"[yY]")) or any(
-        word in head for word in WORDS
-    )
-    points = points or any(it.search(head) for it in FORMS)
-    return points and not any(word in head for word in OTHERS) and not OF_LISTS.search(head)
+    if any(word in head for word in OTHERS) or OF_LISTS.search(head):
+        return False
+    has_x_and_y = all(re.search(rb'"%s"\s*:' % axis, head) for axis in (b"[xX]", b"[yY]"))
+    return has_x_and_y or any(word in head for word in WORDS) or any(form.search(head) for form in FORMS)
 
 
 def _is_of_frames(file: Path) -> bool:
@@ -196,11 +195,19 @@ def read(
     unsaid = any(point[3] != point[3] for body in bodies for point in body.values())
     frames = [frame for found in recordings.values() for frame in found.frames]
     known = any(frame.bodies for frame in frames) and all(frame.ids for frame in frames if frame.bodies)
-    read_too = [key for keys in HANDS_BESIDE.values() for key in keys] if hands else []
-    beside = sorted({name for found in recordings.values() for name in found.left_out} - {*read_too})
     rows = rows_of_sides(frames)
-    source = f"landmarks of {path.name}" + f", people are the {' and the '.join(rows)} hand" * bool(rows)
+    source = f"landmarks of {path.name}" + (f", people are the {' and the '.join(rows)} hand" if rows else "")
     classes, said, lines = _classes(recordings)
+    read_too = {name for names in HANDS_BESIDE.values() for name in names} if hands else set()
+    if beside := sorted({name for found in recordings.values() for name in found.left_out} - read_too):
+        lines = [f"{first_few(beside)}, beside the pose", *lines]
+    not_stated = {"units", "plane"}
+    if deep:
+        not_stated.add("up")
+    if unsaid:
+        not_stated.add("score")
+    if numbered and not layout and not hands:
+        not_stated.add("layout")
     return Recordings(
         clips=(
             _clip(found, of, name, deep, rows, known, *about)
@@ -211,16 +218,8 @@ def read(
         class_names=classes,
         units="m" if deep else "px",
         source=source,
-        skipped=lambda: [f"{first_few(beside)}, beside the pose"] * bool(beside) + lines,
-        guessed=frozenset(
-            (
-                "units",
-                "plane",
-                *["up"] * deep,
-                *["score"] * unsaid,
-                *["layout"] * (numbered and not layout and not hands),
-            )
-        ),
+        skipped=lambda: lines,
+        guessed=frozenset(not_stated),
         assumed=_rate_lines(recordings),
         unordered=not rows and not known,
     )
@@ -251,7 +250,7 @@ def _layout_of(
 def _classes(recordings: Mapping[str, _File]) -> tuple[tuple[str, ...], list[tuple[Any, ...]], list[str]]:
     """The classes; label, splits and attributes of each clip, by folders or files; a line on labels of frames."""
     several = [name for name, found in recordings.items() if len(found.labels) > 1]
-    lines = [f"labels of frames, which change within a clip: {first_few(several)}"] * bool(several)
+    lines = [f"labels of frames, which change within a clip: {first_few(several)}"] if several else []
     if any(it.cells for it in recordings.values()):
         return *said_of_clips({name: it.cells for name, it in recordings.items()}), lines
     classes, said = said_by_folders([found.folders for found in recordings.values()])
@@ -271,7 +270,11 @@ def _content(file: Path) -> Any:
 
 
 def _read(content: Any, file: Path, hands: bool) -> _File:
-    places = [content, *content.values()] if isinstance(content, Mapping) else content[:1] * isinstance(content, list)
+    places = (
+        [content, *content.values()]
+        if isinstance(content, Mapping)
+        else (content[:1] if isinstance(content, list) else [])
+    )
     abouts = [it for it in places if isinstance(it, Mapping)]
     said = (_number(it.get(key)) for it in abouts for key in RATES)
     rate = next((it for it in said if it and 0 < it < 1e6), None)
@@ -304,8 +307,10 @@ def _number(value: object) -> float | None:
 def _rate_lines(recordings: Mapping[str, _File]) -> tuple[str, ...]:
     """The line on frame rates by the times of frames."""
     rates = sorted({one.fps for one in recordings.values() if one.timed and one.fps})
-    return (f"{first_few([f'{rate:g}' for rate in rates])} frames a second by the times of the frames (--fps)",) * bool(
-        rates
+    return (
+        (f"{first_few([f'{rate:g}' for rate in rates])} frames a second by the times of the frames (--fps)",)
+        if rates
+        else ()
     )
 
 

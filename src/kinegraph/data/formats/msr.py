@@ -74,8 +74,8 @@ def read(path: Path) -> Recordings:
         class_names=ACTIONS,
         units="px" if flat else "m",
         source="MSR-Action3D (Li et al. 2010)",
-        skipped=lambda: lines * bool(other),
-        assumed=("x and y are pixels of the depth picture, of 320x240; the depth is left out",) * flat,
+        skipped=lambda: lines if other else [],
+        assumed=("x and y are pixels of the depth picture, of 320x240; the depth is left out",) if flat else (),
     )
 
 

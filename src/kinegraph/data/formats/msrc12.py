@@ -65,7 +65,7 @@ def read(path: Path) -> Recordings:
         class_names=GESTURES,
         units="m",
         source="MSRC-12 (Fothergill et al. 2012)",
-        assumed=(line,) * bool(bare),
+        assumed=(line,) if bare else (),
     )
 
 

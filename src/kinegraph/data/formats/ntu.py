@@ -86,8 +86,10 @@ def read(
     actions = [int(found[5]) for file in files if (found := FILE_NAME.fullmatch(file.stem))]
     classes = classes or (60 if max((action for action in actions if action <= 120), default=0) <= 60 else 120)
     chosen, missing, others = _choose(files, classes, keep_missing)
-    lines = [f"{len(missing):,} on the published list of missing skeletons (--keep-missing reads them)"] * bool(missing)
-    lines += [f"{len(others):,} of actions that NTU RGB+D {classes} does not have"] * bool(others)
+    lines = (
+        [f"{len(missing):,} on the published list of missing skeletons (--keep-missing reads them)"] if missing else []
+    )
+    lines += [f"{len(others):,} of actions that NTU RGB+D {classes} does not have"] if others else []
     names = _Names(classes) if published else None
     source = f"NTU RGB+D {classes}, raw files, bodies {bodies}" if published else f"files of {path.name}"
     synthetic = is_synthetic(path)

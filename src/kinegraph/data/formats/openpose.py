@@ -214,7 +214,7 @@ def _body_of(raw: Path, entries: Sequence[Entry]) -> tuple[JointLayout, list[str
     if first:
         raise ValueError(str(fault_of(first)))
     deep = any(only_in_space(entry.files) for entry in entries)
-    hint = ", it has pose_keypoints_3d alone: run OpenPose with --write_json and without --3d" * deep
+    hint = ", it has pose_keypoints_3d alone: run OpenPose with --write_json and without --3d" if deep else ""
     raise ValueError(f"none of the {len(entries):,} clips in {raw} shows a person{hint}")
 
 
@@ -225,4 +225,6 @@ def _unread_parts(raw: Path, there: Sequence[str], parts: Sequence[Part]) -> lis
             f"{raw} has no {absent[0]}: its first person has the body" + "".join(f" and {it}" for it in there)
         )
     unread = [part for part in there if part not in parts]
-    return [f"{' and '.join(unread)}, which OpenPose wrote too; --parts {' '.join(unread)} reads them"] * bool(unread)
+    return (
+        [f"{' and '.join(unread)}, which OpenPose wrote too; --parts {' '.join(unread)} reads them"] if unread else []
+    )

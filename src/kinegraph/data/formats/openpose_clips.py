@@ -188,7 +188,7 @@ def frame_folders(raw: Path) -> Found:
     entries, around = [], {}
     for (folder, prefix), frames in groups.items():
         apart = isinstance(frames, Path) or len(folder.parts) in several or not folder.parts
-        place = tuple(filter(None, (*folder.parts, *[prefix] * apart)))
+        place = tuple(filter(None, (*folder.parts, *([prefix] if apart else []))))
         name = "/".join(place) or raw.resolve().name
         entries.append(Entry(name, frames))
         around[name] = place[:-1]
@@ -197,7 +197,7 @@ def frame_folders(raw: Path) -> Found:
     levels = levels_of(list(around.values()))
     table = {name: {"label": ""} | levels.cells(folders) for name, folders in around.items()}
     reasons = [f"{counted(len(others), 'file')} without a frame number before '_keypoints.json': {first_few(others)}"]
-    return Found(entries, table, None, reasons * bool(others), fractions=False)
+    return Found(entries, table, None, reasons if others else [], fractions=False)
 
 
 def _groups(raw: Path) -> tuple[dict[tuple[Path, str], dict[int, Path | FrameOf] | Path], list[str]]:

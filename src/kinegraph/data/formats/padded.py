@@ -136,7 +136,7 @@ def read(
         licence=about.get("licence", ""),
         unordered=bodies == "tracked" and not about,
         as_arrays=True,
-        skipped=lambda: [_no_labels(path)] * (first.labels is None),
+        skipped=lambda: [_no_labels(path)] if first.labels is None else [],
         assumed=_said_of_labels(files),
         guessed=frozenset() if about else frozenset(("score",) if layout else ("score", "layout", "usual_layout")),
     )
@@ -184,7 +184,11 @@ def _open(path: Path, part: str | None, alone: bool = False) -> PaddedFile:
     array = mapped(path)
     if array.ndim != 5 or array.shape[1] not in (2, 3) or array.dtype.kind not in "f" or 0 in array.shape:
         last = array.ndim == 5 and array.shape[4] in (2, 3)
-        hint = "; it looks like (clips, people, frames, joints, channels): save array.transpose(0, 4, 2, 3, 1)" * last
+        hint = (
+            "; it looks like (clips, people, frames, joints, channels): save array.transpose(0, 4, 2, 3, 1)"
+            if last
+            else ""
+        )
         if last and array.shape[1:3] == (1, 1):
             hint = "; it looks like the frames of one clip, with axes of length 1: save array.squeeze((1, 2))"
         if array.ndim == 3 and array.shape[0] in (2, 3) and array.shape[2] not in (2, 3, 4):
@@ -195,7 +199,7 @@ def _open(path: Path, part: str | None, alone: bool = False) -> PaddedFile:
             hint = "; it looks like (frames, joints, channels) with an axis of length 1: save array[..., 0]"
         if array.ndim == 4 and array.shape[0] in (2, 3) and array.shape[3] < 2:
             hint = "; it looks like (channels, frames, joints, people) of one clip: save array.transpose(1, 3, 2, 0)"
-        hint = hint or "; an array of one clip is (frames, joints, 2 to 4 coordinates)" * (array.ndim != 5)
+        hint = hint or ("; an array of one clip is (frames, joints, 2 to 4 coordinates)" if array.ndim != 5 else "")
         raise FormatError(
             "swapped_axes" if last else "shape",
             f"{path} holds {array.dtype} {array.shape}, expected floats (clips, 2 or 3 channels, frames, joints, "
@@ -242,7 +246,7 @@ def _said_of_labels(files: Sequence[PaddedFile]) -> tuple[str, ...]:
     """The line on labels that have another name than usual."""
     found = [it.path for it in files if it.labels is not None and label_file(it.path) not in _usual(it.path)]
     names = [f"{label_file(it).name} of {it.name}" for it in found]
-    return (f"labels by their number: {first_few(names)}",) * bool(names)
+    return (f"labels by their number: {first_few(names)}",) if names else ()
 
 
 def _no_labels(path: Path) -> str:

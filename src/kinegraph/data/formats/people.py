@@ -107,7 +107,7 @@ def each_person(
 
     def skipped() -> list[str]:
         line = f"{counted(len(unlisted), 'person')} that {labels_file.name} does not list: {first_few(unlisted)}"
-        return found.skipped() + [line] * bool(unlisted)
+        return [*found.skipped(), line] if unlisted else found.skipped()
 
     return replace(
         found,

@@ -90,7 +90,7 @@ def _recordings(path: Path, cut: bool) -> Recordings:
         class_names=ACTIONS,
         units="m",
         source="PKU-MMD (Liu et al. 2017)",
-        assumed=(line,) * bool(bare),
+        assumed=(line,) if bare else (),
     )
 
 

@@ -143,20 +143,22 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
         class_names=classes,
         units="m" if first.shape[-1] > 2 else "px",
         source=f"arrays of {path.resolve().name}",
-        skipped=lambda: [f"{counted(len(other), 'array')} of another shape: {first_few(other)}"] * bool(other) + lines,
+        skipped=lambda: (
+            ([f"{counted(len(other), 'array')} of another shape: {first_few(other)}"] if other else []) + lines
+        ),
         unordered=bodies == "tracked" and first.ndim == 4 and not tracked,
         as_arrays=True,
         guessed=frozenset({"score", "units", "up", *([] if layout or names else ["layout"])}),
         assumed=(
             *bones_line(of),
-            *[LINE] * tracked,
+            *([LINE] if tracked else []),
             *(flat_lines(_shape(files[0].path)[1]) if flat and not tracked else ()),
-            *[COUNTED] * (flat and not tracked and is_counted(files[0].path, first)),
-            *[ANY_ORDER] * (files[0].path.suffix.lower() == MAT),
-            *[movenet.MULTIPOSE if of_movenet else FRAMES_FIRST] * frames_first,
-            *[movenet.Y_FIRST] * y_first,
-            *[NO_PEOPLE] * (first.ndim == 3),
-            *[PEOPLE_FIRST] * (first.ndim == 4 and not frames_first and not flat and len(first) > 2),
+            *([COUNTED] if flat and not tracked and is_counted(files[0].path, first) else []),
+            *([ANY_ORDER] if files[0].path.suffix.lower() == MAT else []),
+            *([movenet.MULTIPOSE if of_movenet else FRAMES_FIRST] if frames_first else []),
+            *([movenet.Y_FIRST] if y_first else []),
+            *([NO_PEOPLE] if first.ndim == 3 else []),
+            *([PEOPLE_FIRST] if first.ndim == 4 and not frames_first and not flat and len(first) > 2 else []),
         ),
     )
 

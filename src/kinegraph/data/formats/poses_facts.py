@@ -66,7 +66,7 @@ def with_facts(
         with suppress(ValueError):  # a fault of its clip
             cells[file.name], rest = _cells(file.path, joints_of) if file.path.suffix.lower() in BY_NAME else ({}, [])
             left_out |= dict.fromkeys(rest)
-    lines = [f"arrays of other things: {first_few(list(left_out))}"] * bool(left_out)
+    lines = [f"arrays of other things: {first_few(list(left_out))}"] if left_out else []
     columns = dict.fromkeys(column for it in cells.values() for column in it)
     if not columns:
         return list(files), classes, lines

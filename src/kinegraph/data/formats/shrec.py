@@ -81,7 +81,7 @@ def read(path: Path, *, classes: Literal[14, 28] = 14) -> Recordings:
         layout=load_layout(LAYOUT),
         class_names=names,
         units="m",
-        source="; ".join([SHREC] * any(shrec) + [DHG] * (not all(shrec))),
+        source="; ".join(([SHREC] if any(shrec) else []) + ([DHG] if not all(shrec) else [])),
     )
 
 

@@ -103,7 +103,7 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
         if not pictures.people:
             raise FormatError("no_joints", _without_joints(file, content))
         found.append(pictures)
-    lines = [f"bodies that PHALP guessed where it saw nobody: {ghosts:,}"] * bool(ghosts)
+    lines = [f"bodies that PHALP guessed where it saw nobody: {ghosts:,}"] if ghosts else []
     known = recordings_of(found, path, f"SMPL, {path.name}", layout, people, own=own, units="m", skipped=lines)
     return known if in_scene else replace(known, assumed=(*known.assumed, RELATIVE))
 
@@ -170,6 +170,6 @@ def _without_joints(file: Path, content: Any) -> str:
     keys = {str(key) for it in inside if isinstance(it, Mapping) for key in it}
     tool, what = next(((tool, what) for of, tool, what in TOOLS if of <= keys), ("", first_few(sorted(keys))))
     other = "; its file demo_*.pkl with 3d_joints has" if tool == "PHALP" else ""
-    wrote = f", and {tool} writes no file that does" * bool(tool and not other)
+    wrote = f", and {tool} writes no file that does" if tool and not other else ""
     way = "compute them by the package smplx and its model files, and save them as .npy (frames, 24, 3)"
     return f"{file} has parameters of SMPL ({what}) and does not say where joints are{wrote}{other}: {way}"

@@ -279,7 +279,7 @@ def mended_lines(frames: Mapping[str, int]) -> list[str]:
     """The line on left and right that were exchanged back. frames: clip -> in how many."""
     total = sum(frames.values())
     where = f"{counted(total, 'frame')} of {counted(len(frames), 'clip')}: {first_few([*frames])}"
-    return [f"left and right were exchanged back in {where}"] * bool(frames)
+    return [f"left and right were exchanged back in {where}"] if frames else []
 
 
 # ---- what becomes of parts of files that cannot be read: an error, a line, or a word among the clips -----------------

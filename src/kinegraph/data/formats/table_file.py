@@ -110,7 +110,7 @@ def open_table(
         file = TableFile(rows, found.facts, of, found.channels, found.unknown, guessed=numbered and layout is None)
         assumed = bones_line(of) + _unseen(found.joints, of, layout) + parted(path, len(found.facts), label)
         scored = may_be_scored(path)
-        assumed += (OF_NUMBERS,) * scored
+        assumed += (OF_NUMBERS,) if scored else ()
         file = replace(file, scored=scored, left_out=face_of(path) + other_sheets(path), assumed=assumed)
         return _with_rate(path, _with_comments(path, file))
     if path.suffix.lower() not in (*JSON, *COLUMNAR, *TEXTS):
@@ -150,14 +150,14 @@ def _with_comments(path: Path, file: TableFile) -> TableFile:
         cells["fps"] = rate[0]
     stated = {name for clip in file.facts.values() for name in _named(clip)}
     cells = {column: cell for column, cell in cells.items() if column not in stated}
-    read = [f"{column} {cell}" for column, cell in cells.items()] + [f"units {units}"] * bool(units)
+    read = [f"{column} {cell}" for column, cell in cells.items()] + ([f"units {units}"] if units else [])
     others = [f"# {name}: {value}" for name, value in said.items() if name not in named]
     return replace(
         file,
         facts={name: clip | cells for name, clip in file.facts.items()},
         units=file.units or units,
-        assumed=(*file.assumed, *[f"by the comments above the table: {', '.join(read)}"] * bool(read)),
-        left_out=(*file.left_out, *[f"comments above the table: {first_few(others)}"] * bool(others)),
+        assumed=(*file.assumed, *([f"by the comments above the table: {', '.join(read)}"] if read else [])),
+        left_out=(*file.left_out, *([f"comments above the table: {first_few(others)}"] if others else [])),
     )
 
 
@@ -284,7 +284,7 @@ def _others(folder: Path, paths: Sequence[Path]) -> tuple[str, ...]:
     """A line on tables in a folder that are none of joints, such as one of labels."""
     tables = [path for path in _candidates(folder) if path.suffix.lower() in TABLES and path not in paths]
     named = first_few([path.relative_to(folder).as_posix() for path in tables])
-    return (f"tables without joints: {named}; --labels-file FILE reads labels",) * bool(tables)
+    return (f"tables without joints: {named}; --labels-file FILE reads labels",) if tables else ()
 
 
 def _names(folder: Path, paths: Sequence[Path], files: Sequence[TableFile]) -> list[dict[str, str]]:

@@ -281,7 +281,7 @@ def face_of(path: Path) -> tuple[str, ...]:
         there = any(row[places[0]].strip().lower() == FACE for _, row in first if len(row) == len(header))
         return ("rows of type face",) * there
     face = len(joints) - len(body_of(joints))
-    return (f"{face} of {len(joints)} joints, MediaPipe's face",) * bool(face)
+    return (f"{face} of {len(joints)} joints, MediaPipe's face",) if face else ()
 
 
 def left_out(header: Sequence[str]) -> list[str]:
@@ -353,7 +353,7 @@ def _parts_of_row(header: Sequence[str], joints: Sequence[WideJoint]) -> tuple[l
     """The columns of a joint, the places in `WideJoint.places` that all joints have, and the other columns kept."""
     deep = all(joint.places[2] >= 0 for joint in joints)
     scored = all(joint.places[3] >= 0 for joint in joints)
-    columns = ["clip", "frame", "joint", "x", "y", *["z"] * deep, *["score"] * scored]
+    columns = ["clip", "frame", "joint", "x", "y", *(["z"] if deep else []), *(["score"] if scored else [])]
     others = [name for name in header if _is_kept(name) and name not in ("frame", "clip")]
     return columns, [0, 1, *([2] if deep else []), *([3] if scored else [])], others
 
@@ -386,7 +386,7 @@ def _long(
     several = bodies([joint.name for joint in joints]) if "person" not in others else None
     who = [[person] for person, _ in several] if several else [[]] * len(joints)
     names = [name for _, name in several] if several else [joint.name for joint in joints]
-    yield line, [*columns, *["person"] * bool(several), *others]
+    yield line, [*columns, *(["person"] if several else []), *others]
     for line, clip, frame, row in _frames(path, header, lines):
         rest = [row[it] for it in kept]
         for joint, name, person in zip(joints, names, who, strict=True):

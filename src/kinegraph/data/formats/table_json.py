@@ -346,7 +346,7 @@ def _facts(items: list[Mapping]) -> tuple[dict[str, dict[str, str]], tuple[str, 
     facts = {
         item["name"]: {key: "" if item.get(key) is None else _cell(item[key]) for key in columns} for item in items
     }
-    return facts, (f"fields that are no number or text: {first_few(nested)}",) * bool(nested)
+    return facts, (f"fields that are no number or text: {first_few(nested)}",) if nested else ()
 
 
 def _cell(value: object) -> str:

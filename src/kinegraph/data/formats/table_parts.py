@@ -92,7 +92,7 @@ def parts_line(path: Path, header: Sequence[str], columns: Sequence[str], clips:
     if "clip" in columns or clips < 2:
         return ()
     changes = [quoted(header[i]) for i in parts.facts]
-    said = [f"{' or '.join(changes)} changes"] * bool(changes)
+    said = [f"{' or '.join(changes)} changes"] if changes else []
     said += [f"{quoted(header[i])} begins anew" for i in (parts.time,) if i is not None]
     where = ", or where ".join(said) or "a line says break"
     return (f"{path.name} as {clips:,} clips: another begins where {where} (a column clip names them)",)

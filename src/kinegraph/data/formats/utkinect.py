@@ -65,7 +65,7 @@ def read(path: Path) -> Recordings:
         class_names=tuple(ACTIONS.values()),
         units="m",
         source="UTKinect-Action3D (Xia et al. 2012)",
-        assumed=lines * bool(bare),
+        assumed=lines if bare else (),
     )
 
 

@@ -46,7 +46,8 @@ class Entry:
 
     @property
     def name(self) -> str:
-        return f"{self.subject}/{self.action}" + f"/{self.camera}" * bool(self.camera)
+        name = f"{self.subject}/{self.action}"
+        return f"{name}/{self.camera}" if self.camera else name
 
     @property
     def of_class(self) -> str:

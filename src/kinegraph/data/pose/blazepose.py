@@ -121,34 +121,38 @@ class People:
         if not self.followed and self.frame % RARELY == 1:
             looked_at = small_squares_of(image.shape[1], image.shape[0])
         seen: list[Landmarks] = []
-        for one in self.followed:
-            self._follow(one, image, seen)
+        for person in self.followed:
+            self._follow(person, image, seen)
         for left, top, width, height in looked_at:
-            for it in self.detect(np.ascontiguousarray(image[top : top + height, left : left + width])):
-                square = replace(it, x=left + it.x, y=top + it.y)
+            for landmarks in self.detect(np.ascontiguousarray(image[top : top + height, left : left + width])):
+                square = replace(landmarks, x=left + landmarks.x, y=top + landmarks.y)
                 if all(_trunks(np.array((square.x, square.y)), other) > APART for other in seen):
                     self._follow(new := _Person(square, 0 if self.frame else TENTATIVE), image, seen)
                     self.followed.append(new)
         self.frame += 1
-        now = [one for one in self.followed if not one.lost]
-        believed = [landmarks for one, landmarks in zip(now, seen, strict=True) if one.seen >= TENTATIVE]
-        self.followed = now + [it for it in self.followed if it.seen >= TENTATIVE and 0 < it.lost < PATIENCE]
+        now = [person for person in self.followed if not person.lost]
+        believed = [landmarks for person, landmarks in zip(now, seen, strict=True) if person.seen >= TENTATIVE]
+        self.followed = now + [
+            person for person in self.followed if person.seen >= TENTATIVE and 0 < person.lost < PATIENCE
+        ]
         return np.stack(believed) if believed else np.zeros((0, JOINTS, 6), np.float32)
 
-    def _follow(self, one: _Person, image: Image, seen: list[Landmarks]) -> None:
+    def _follow(self, person: _Person, image: Image, seen: list[Landmarks]) -> None:
         """Look for somebody in his or her square, and add the landmarks to those seen; nobody is seen twice."""
-        square = one.square
-        if one.lost:
-            square = replace(square, x=square.x + BESIDE[one.lost % len(BESIDE)] * square.side, turn=0.0)
+        square = person.square
+        if person.lost:
+            square = replace(square, x=square.x + BESIDE[person.lost % len(BESIDE)] * square.side, turn=0.0)
         result = self.locate(image, square)
         if result is not None and _agree(square, result[1]):
             landmarks, following = result
-            known = one.seen > TENTATIVE and not one.lost
-            if landmarks[SHOULDERS + HIPS, 2].mean() >= SURE and not any(_same(landmarks, it, known) for it in seen):
-                one.square, one.seen, one.lost = following, one.seen + 1, 0
+            known = person.seen > TENTATIVE and not person.lost
+            if landmarks[SHOULDERS + HIPS, 2].mean() >= SURE and not any(
+                _same(landmarks, other, known) for other in seen
+            ):
+                person.square, person.seen, person.lost = following, person.seen + 1, 0
                 seen.append(landmarks)
                 return
-        one.lost += 1
+        person.lost += 1
 
 
 @lru_cache(maxsize=4)
@@ -225,7 +229,7 @@ def _networks() -> tuple[Detect, Locate]:
     from mediapipe.framework.formats.rect_pb2 import NormalizedRect
 
     def detect(image: Image) -> list[Square]:
-        return [_square(it.location_data, image) for it in _kept.process(0, image).detections or ()]
+        return [_square(detection.location_data, image) for detection in _kept.process(0, image).detections or ()]
 
     def locate(image: Image, square: Square) -> tuple[Landmarks, Square] | None:
         high, wide = image.shape[:2]
@@ -236,8 +240,8 @@ def _networks() -> tuple[Detect, Locate]:
         result = _kept.process(1, {"image": image, "square": rect})
         if result.landmarks is None:
             return None
-        flat = [(it.x * wide, it.y * high, it.visibility) for it in result.landmarks.landmark]
-        deep = [(it.x, it.y, it.z) for it in result.world.landmark]
+        flat = [(point.x * wide, point.y * high, point.visibility) for point in result.landmarks.landmark]
+        deep = [(point.x, point.y, point.z) for point in result.world.landmark]
         it = result.next
         following = Square(it.x_center * wide, it.y_center * high, it.width * wide, it.rotation)
         return np.concatenate([flat, deep], axis=1).astype(np.float32), following
@@ -247,7 +251,7 @@ def _networks() -> tuple[Detect, Locate]:
 
 def _square(found: Any, image: Image) -> Square:
     """The square around a detected person: from the middle of the hips as far as a second point, upright by it."""
-    middle, end, *_ = ((it.x * image.shape[1], it.y * image.shape[0]) for it in found.relative_keypoints)
+    middle, end, *_ = ((point.x * image.shape[1], point.y * image.shape[0]) for point in found.relative_keypoints)
     across, up = end[0] - middle[0], middle[1] - end[1]
     side = max(2 * LARGER * math.hypot(across, up), 1.0)
     return Square(*middle, side, math.pi / 2 - math.atan2(up, across))

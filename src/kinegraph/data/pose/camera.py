@@ -56,7 +56,7 @@ def _cameras(source: str) -> str:
     """The numbers of the cameras that Linux knows, for a source that is such a number; another system lists none."""
     if not source.isdecimal() or sys.platform != "linux":
         return ""
-    numbers = sorted(int(it.name[5:]) for it in Path("/dev").glob("video*") if it.name[5:].isdecimal())
+    numbers = sorted(int(device.name[5:]) for device in Path("/dev").glob("video*") if device.name[5:].isdecimal())
     return f"; cameras here: {', '.join(map(str, numbers)) or 'none'}"
 
 

@@ -139,7 +139,7 @@ def _opened(path: Path) -> Generator[tuple["InputContainer", Any], None, None]:
 
 def stream_of(file: "InputContainer", name: str) -> Any:
     """The pictures in a file. Raises ValueError where there are none, or too large ones."""
-    streams = [it for it in file.streams.video if it.codec_context is not None and not _is_cover(it)]
+    streams = [stream for stream in file.streams.video if stream.codec_context is not None and not _is_cover(stream)]
     if not streams:
         raise ValueError(f"{name} holds no pictures, expected a video")
     context = streams[0].codec_context

@@ -95,7 +95,7 @@ def _estimated(path: Path, estimator: Estimator, name: str, watch: Watch | None)
         people.append(seen)
         if watch is not None:
             watch(Step(name, count, total, now - began, estimating))
-    counts = np.array([len(it) for it in people])
+    counts = np.array([len(person) for person in people])
     return Sightings(np.array(times), counts, np.concatenate(people).astype(np.float32), (int(size[0]), int(size[1])))
 
 
@@ -147,8 +147,8 @@ def _packed(found: Sightings) -> bytes:
 
 def _read(place: Path, joints: int) -> Sightings:
     """Raises ValueError or KeyError for a file that does not hold what `_packed` wrote."""
-    it = load_npz(place)
-    times, counts, people, size = it["times"], it["counts"], it["people"], it["size"]
+    arrays = load_npz(place)
+    times, counts, people, size = arrays["times"], arrays["counts"], arrays["people"], arrays["size"]
     fits = times.shape == counts.shape and people.ndim == 3 and people.shape[:2] == (counts.sum(), joints)
     if not fits or not len(times) or size.shape != (2,) or not np.isfinite(people).all():
         raise ValueError(f"{place} does not fit the video")

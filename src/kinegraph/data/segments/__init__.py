@@ -44,7 +44,7 @@ def read_tables(path: Path) -> tuple[list[SegmentTable], list[str]]:
     if not found:
         raise ValueError(f"{path} holds no table of segments; expected {_titles()}")
     line = f"{first_few(unknown)}: no table of segments"
-    return found, [line] * bool(unknown)
+    return found, [line] if unknown else []
 
 
 def read_table(path: Path) -> SegmentTable:

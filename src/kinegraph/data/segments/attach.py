@@ -36,19 +36,21 @@ class _Seen:
         bare = f"{counted(len(self.bare), 'recording')} without a row of the segments: {first_few(self.bare)}"
         lost = _shown(set(named) - set(self.matched))
         rest = f"segments of {counted(len(lost), 'recording')} that is not here: {first_few(lost)}"
-        return [bare] * bool(self.bare) + [rest] * bool(lost)
+        return ([bare] if self.bare else []) + ([rest] if lost else [])
 
     def changed(self) -> list[str]:
         """Lines on rows that were not taken as they stand."""
-        lines = {
+        changes = {
             "past the last frame, cut there": self.cut,
             "shorter than a frame, now of one": self.short,
             "in the table twice, taken once": self.twice,
         }
-        said = [f"{counted(len(them), 'segment')} {what}: {first_few(them)}" for what, them in lines.items() if them]
-        lengths = f"labels of another number of frames than the recording has: {first_few(self.lengths)}"
-        by_length = f"start and end of {first_few(self.as_frames)} count frames, as seconds they are too long"
-        return said + [lengths] * bool(self.lengths) + [by_length] * bool(self.as_frames)
+        said = [f"{counted(len(rows), 'segment')} {what}: {first_few(rows)}" for what, rows in changes.items() if rows]
+        if self.lengths:
+            said.append(f"labels of another number of frames than the recording has: {first_few(self.lengths)}")
+        if self.as_frames:
+            said.append(f"start and end of {first_few(self.as_frames)} count frames, as seconds they are too long")
+        return said
 
 
 def with_segments(
@@ -121,8 +123,8 @@ def _alike(names: Sequence[str]) -> list[str]:
     spellings: dict[str, list[str]] = defaultdict(list)
     for name in names:
         spellings[name.casefold()].append(name)
-    pairs = [" and ".join(them) for them in spellings.values() if len(them) > 1]
-    return [f"{first_few(pairs)} are different classes, though only by capitals"] * bool(pairs)
+    pairs = [" and ".join(spelling) for spelling in spellings.values() if len(spelling) > 1]
+    return [f"{first_few(pairs)} are different classes, though only by capitals"] if pairs else []
 
 
 # ---- units -----------------------------------------------------------------------------------------------------------
@@ -144,8 +146,8 @@ def _check_unit(tables: Sequence[SegmentTable], given: Unit | None) -> None:
 
 def _said_units(tables: Sequence[SegmentTable], units: Mapping[object, Unit | None], given: Unit | None) -> list[str]:
     open_ones = [table.path.name for table in tables if table.unit is None and given is None]
-    known = [name for name in open_ones if any(units[it.path] for it in tables if it.path.name == name)]
-    return [f"{first_few(known)}: start and end count frames, they are too large for seconds"] * bool(known)
+    known = [name for name in open_ones if any(units[table.path] for table in tables if table.path.name == name)]
+    return [f"{first_few(known)}: start and end count frames, they are too large for seconds"] if known else []
 
 
 # ---- recordings ------------------------------------------------------------------------------------------------------
@@ -162,10 +164,10 @@ def _shown(keys: Iterable[Key]) -> list[str]:
     return sorted(key[-1] for key in keys)
 
 
-def _shared(one: Key, other: Key) -> int:
+def _shared(key: Key, other: Key) -> int:
     """How many names from the last one on are the same."""
-    pairs = zip(reversed(one), reversed(other), strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+    pairs = zip(reversed(key), reversed(other), strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(key), len(other)))
 
 
 def _rows_of(
@@ -216,15 +218,17 @@ def _labelled(
         if end <= start:
             seen.short.append(f"{clip.name} {row.label} at {row.start:g}")
         end = min(max(end, start + 1), clip.frames)
-        one = Segment(start, end, number[plain_name(row.label)], plain_name(row.person))
-        if one in found:
+        segment = Segment(start, end, number[plain_name(row.label)], plain_name(row.person))
+        if segment in found:
             seen.twice.append(f"{clip.name} {row.label} at {row.start:g}")
         else:
-            found.append(one)
+            found.append(segment)
     for table in dict.fromkeys(table for table, _ in rows):
         if table.frames not in (None, clip.frames):
             seen.lengths.append(f"{clip.name} ({table.frames:,} of {clip.frames:,})")
-    return replace(clip, label=None, segments=tuple(sorted(found, key=lambda it: (it.start, it.end, it.label))))
+    return replace(
+        clip, label=None, segments=tuple(sorted(found, key=lambda segment: (segment.start, segment.end, segment.label)))
+    )
 
 
 def _unit_of(clip: SkeletonClip, rows: Rows) -> Unit | None:
@@ -254,14 +258,14 @@ def _clips(item: SkeletonClip, none: int | None, classes: int) -> Iterator[Item]
         free = ~labels_of_frames(item.segments, item.frames, classes).any(axis=1)
         gaps = runs(np.where(free, none, IGNORED))
     names: dict[str, int] = {}
-    for one in sorted((*item.segments, *gaps), key=lambda it: it.start):
-        name = f"{item.name}_{one.start:06d}"
+    for segment in sorted((*item.segments, *gaps), key=lambda segment: segment.start):
+        name = f"{item.name}_{segment.start:06d}"
         names[name] = names.get(name, 0) + 1
-        yield _clip(item, one, name if names[name] == 1 else f"{name}-{names[name]}")
+        yield _clip(item, segment, name if names[name] == 1 else f"{name}-{names[name]}")
 
 
-def _clip(recording: SkeletonClip, one: Segment, name: str) -> SkeletonClip:
-    part = slice(one.start, one.end)
+def _clip(recording: SkeletonClip, segment: Segment, name: str) -> SkeletonClip:
+    part = slice(segment.start, segment.end)
     score = None if recording.score is None else recording.score[:, part]
     keypoint = recording.keypoint[:, part]
-    return replace(recording, keypoint=keypoint, score=score, name=name, label=one.label, segments=None)
+    return replace(recording, keypoint=keypoint, score=score, name=name, label=segment.label, segments=None)

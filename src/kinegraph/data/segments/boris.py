@@ -30,7 +30,7 @@ def read(source: Source) -> SegmentTable:
     points = sum(row.start == row.end for row in rows)
     note = f"{source.path.name}: {points:,} events without duration last one frame"
     kind = f"{TITLE}, {'aggregated' if aggregated else 'tabular'}"
-    return SegmentTable(source.path, kind, "seconds", tuple(rows), notes=(note,) * bool(points))
+    return SegmentTable(source.path, kind, "seconds", tuple(rows), notes=(note,) if points else ())
 
 
 def _header(source: Source) -> tuple[int, list[str]] | None:

@@ -28,28 +28,28 @@ def read(source: Source) -> SegmentTable:
         root = ElementTree.fromstring(source.text.encode())
     except (ElementTree.ParseError, ValueError, RecursionError) as error:
         raise ValueError(f"{source.path} is not readable XML: {one_line(error)}") from None
-    media = next((it.get("MEDIA_URL", "") for it in root.iter("MEDIA_DESCRIPTOR")), "")
+    media = next((media.get("MEDIA_URL", "") for media in root.iter("MEDIA_DESCRIPTOR")), "")
     return SegmentTable(source.path, TITLE, "seconds", tuple(_rows(source, root, media)))
 
 
 def _rows(source: Source, root: ElementTree.Element, media: str) -> Iterator[Row]:
     times = _slots(source, root)
     span, refers = dict[str, tuple[float, float]](), dict[str, str]()
-    for one in root.iter("ALIGNABLE_ANNOTATION"):
-        name, slots = one.get("ANNOTATION_ID", ""), [one.get(f"TIME_SLOT_REF{i}", "") for i in (1, 2)]
+    for annotation in root.iter("ALIGNABLE_ANNOTATION"):
+        name, slots = annotation.get("ANNOTATION_ID", ""), [annotation.get(f"TIME_SLOT_REF{i}", "") for i in (1, 2)]
         if missing := [slot for slot in slots if slot not in times]:
             raise ValueError(f"{source.path}: annotation {quoted(name)} has no time slot {quoted(missing[0])}")
         span[name] = times[slots[0]], times[slots[1]]
-    for one in root.iter("REF_ANNOTATION"):
-        refers[one.get("ANNOTATION_ID", "")] = one.get("ANNOTATION_REF", "")
+    for annotation in root.iter("REF_ANNOTATION"):
+        refers[annotation.get("ANNOTATION_ID", "")] = annotation.get("ANNOTATION_REF", "")
     for tier in root.iter("TIER"):
-        for one in (*tier.iter("ALIGNABLE_ANNOTATION"), *tier.iter("REF_ANNOTATION")):
-            name = first = one.get("ANNOTATION_ID", "")
+        for annotation in (*tier.iter("ALIGNABLE_ANNOTATION"), *tier.iter("REF_ANNOTATION")):
+            name = first = annotation.get("ANNOTATION_ID", "")
             for _ in range(MOST_LINKS):
                 name = refers.get(name, name)
             if name not in span or span[name][0] > span[name][1]:
                 raise ValueError(f"{source.path}: annotation {quoted(first)} has no time, or ends before it starts")
-            label = " ".join((one.findtext("ANNOTATION_VALUE") or "").split()) or tier.get("TIER_ID", "")
+            label = " ".join((annotation.findtext("ANNOTATION_VALUE") or "").split()) or tier.get("TIER_ID", "")
             yield Row(*span[name], label, media, tier.get("PARTICIPANT", ""))
 
 

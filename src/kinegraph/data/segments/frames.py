@@ -55,9 +55,12 @@ def _of_table(source: Source) -> SegmentTable:
     first = min((min(of_who) for of_who in labels.values()), default=0)
     rows = tuple(row for who, of_who in labels.items() for row in _runs(of_who, who, first))
     note = f"{source.path.name}: its first frame, {first}, is the first of the recording"
-    full = all(all(label for label, _ in it.values()) and len(it) == max(it) - first + 1 for it in labels.values())
+    full = all(
+        all(label for label, _ in frames.values()) and len(frames) == max(frames) - first + 1
+        for frames in labels.values()
+    )
     frames = max(next(iter(labels.values()))) + 1 - (first == 1) if len(labels) == 1 else None
-    return SegmentTable(source.path, TITLE, "frames", rows, full, (note,) * (first == 1), frames)
+    return SegmentTable(source.path, TITLE, "frames", rows, full, (note,) if first == 1 else (), frames)
 
 
 def _runs(of_who: dict[int, tuple[str, int]], who: tuple[str, str], first: int) -> list[Row]:

@@ -56,7 +56,7 @@ def _rows(source: Source) -> Iterator[tuple[Row, Unit | None]]:
         yield from _of_activitynet(content["database"])
     elif isinstance(content, Mapping) and isinstance(content.get("metadata"), Mapping) and "file" in content:
         yield from _of_via(content)
-    elif isinstance(content, list) and any(isinstance(it, Mapping) and "annotations" in it for it in content):
+    elif isinstance(content, list) and any(isinstance(task, Mapping) and "annotations" in task for task in content):
         yield from _of_label_studio(content)
     elif isinstance(content, Mapping):
         for name, listed in content.items():
@@ -83,26 +83,26 @@ def _row(source: Source, item: Mapping[str, Any], recording: str) -> tuple[Row, 
 
 def _of_activitynet(videos: Mapping[str, Any]) -> Iterator[tuple[Row, Unit | None]]:
     for name, about in videos.items():
-        for one in about.get("annotations", ()):
-            start, end = one["segment"]
-            yield Row(float(start), float(end), str(one["label"]), str(name)), "seconds"
+        for annotation in about.get("annotations", ()):
+            start, end = annotation["segment"]
+            yield Row(float(start), float(end), str(annotation["label"]), str(name)), "seconds"
 
 
 def _of_via(content: Mapping[str, Any]) -> Iterator[tuple[Row, Unit | None]]:
-    files = {str(key): str(it.get("fname", key)) for key, it in content["file"].items()}
-    options = {str(key): it.get("options", {}) for key, it in content.get("attribute", {}).items()}
-    for one in content["metadata"].values():
-        if len(times := one.get("z", ())) == 2:
-            for key, value in one["av"].items():  # the number of an option, or text
+    files = {str(key): str(file.get("fname", key)) for key, file in content["file"].items()}
+    options = {str(key): attribute.get("options", {}) for key, attribute in content.get("attribute", {}).items()}
+    for segment in content["metadata"].values():
+        if len(times := segment.get("z", ())) == 2:
+            for key, value in segment["av"].items():  # the number of an option, or text
                 label = options.get(str(key), {}).get(value, value)
-                yield Row(float(times[0]), float(times[1]), str(label), files.get(str(one["vid"]), "")), "seconds"
+                yield Row(float(times[0]), float(times[1]), str(label), files.get(str(segment["vid"]), "")), "seconds"
 
 
 def _of_label_studio(tasks: list[Mapping[str, Any]]) -> Iterator[tuple[Row, Unit | None]]:
     for task in tasks:
         data = [it for it in task.get("data", {}).values() if isinstance(it, str)]
         name = next(iter(data), str(task.get("file_upload", "")))
-        for result in (it for one in task["annotations"] for it in one.get("result", ())):
+        for result in (result for annotation in task["annotations"] for result in annotation.get("result", ())):
             value = result["value"]
             for label in value.get(OF_STUDIO, ()):
                 for part in value.get("ranges", ()):

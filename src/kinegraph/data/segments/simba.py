@@ -23,7 +23,7 @@ def read(source: Source) -> SegmentTable:
     rows, frames = list[Row](), len(source.cells) - 1
     for name, column in _behaviours(source).items():
         rows += runs_of([name if cell in ONES else "" for cell in column], first=2)
-    return SegmentTable(source.path, TITLE, "frames", tuple(sorted(rows, key=lambda it: it.start)), frames=frames)
+    return SegmentTable(source.path, TITLE, "frames", tuple(sorted(rows, key=lambda row: row.start)), frames=frames)
 
 
 def _behaviours(source: Source) -> dict[str, list[str]]:

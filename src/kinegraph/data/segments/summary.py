@@ -37,8 +37,8 @@ def summarize_segments(
         count = labels.sum(axis=1)
         gaps, overlaps = gaps + int((count == 0).sum()), overlaps + int((count > 1).sum())
         of_class += labels.sum(axis=0)
-        for one in segments:
-            lengths[one.label].append((one.end - one.start) / (fps if seconds and fps else 1))
+        for segment in segments:
+            lengths[segment.label].append((segment.end - segment.start) / (fps if seconds and fps else 1))
     total = sum(frames for _, frames, _ in all_of)
     found = tuple(map(tuple, lengths))
     return SegmentSummary(len(all_of), total, gaps, overlaps, tuple(of_class.tolist()), found, seconds)
@@ -79,7 +79,7 @@ def lines_of_segments(found: SegmentSummary, names: Sequence[str], none: str = "
         ("between them", gaps if found.gaps else "nothing"),
         ("several labels", f"{found.overlaps / found.frames:.0%} of the frames"),
     ]
-    order = np.argsort([-it for it in found.of_class], kind="stable").tolist()
+    order = np.argsort([-count for count in found.of_class], kind="stable").tolist()
     shown = [i for i in order if found.of_class[i]]
     shares = [f"{names[i]} {found.of_class[i] / found.frames:.1%} ({len(found.lengths[i])})" for i in shown[:12]]
     more = f" and {len(shown) - 12} more" if len(shown) > 12 else ""

@@ -69,7 +69,7 @@ def read(source: Source) -> SegmentTable:
             raise ValueError(f"{source.path} line {line} has no label")
         clock = clock or is_clock(cells[start])
         decimals = decimals or not (first.is_integer() and last.is_integer())
-        named = ["" if it is None else cells[it] for it in (recording, person)]
+        named = ["" if column is None else cells[column] for column in (recording, person)]
         rows.append(Row(first, last, cells[label], *named, line=line))
         if not (first.is_integer() and last.is_integer()) and unit_of(header[start]) == "frames":
             raise ValueError(
@@ -79,7 +79,7 @@ def read(source: Source) -> SegmentTable:
     last_frames = end is not None and header[end].split("_")[0] in LAST and unit_of(header[end]) == "frames"
     unit = "seconds" if clock else unit_of(header[start]) or ("seconds" if decimals else None)
     if unit == "ms":
-        rows = [Row(it.start / 1000, it.end / 1000, it.label, it.recording, it.person, it.line) for it in rows]
+        rows = [Row(row.start / 1000, row.end / 1000, row.label, row.recording, row.person, row.line) for row in rows]
     table = SegmentTable(source.path, TITLE, _named(unit), tuple(rows))
     return _one_longer(table, "its column says so") if last_frames else _with_last_frames(table)
 
@@ -108,13 +108,13 @@ def _with_last_frames(table: SegmentTable) -> SegmentTable:
     """Where each segment begins one frame behind the end of the one before, ends are the last frames: one is added."""
     if table.unit == "seconds":
         return table
-    order = sorted(table.rows, key=lambda it: (it.recording, it.person, it.start))
+    order = sorted(table.rows, key=lambda row: (row.recording, row.person, row.start))
     steps = [
         after.start - before.end
         for before, after in itertools.pairwise(order)
         if (before.recording, before.person) == (after.recording, after.person)
     ]
-    empty = any(it.start == it.end for it in table.rows)
+    empty = any(row.start == row.end for row in table.rows)
     if not (1 in steps or empty) or 0 in steps:
         return table
     return _one_longer(

@@ -49,8 +49,8 @@ def pushed(frames: Mapping[Person, "CausalFrames"], poses: Mapping[Person, Poses
     everybody = [frames[person] for person in poses]
     if not everybody or waits(everybody[0].steps) or everybody[0].steps.normalize not in ALONE:
         return {person: frames[person].push(rows) for person, rows in poses.items()}
-    for one, rows in zip(everybody, poses.values(), strict=True):
-        one.first = rows[:1] if one.first is None else one.first
+    for body, rows in zip(everybody, poses.values(), strict=True):
+        body.first = rows[:1] if body.first is None else body.first
     together = np.concatenate(list(poses.values()))
     prepared = prepare_clip(everybody[0].form.clip(together), _as_recorded(everybody[0].steps, len(together)))[0, 0]
     ends = np.cumsum([len(rows) for rows in poses.values()])

@@ -60,7 +60,7 @@ class ExactEngine:
         self.steps, self.form, self.network = predictor.preprocessing, form, network
         self.moments = moments_of(window, network.stride)
         head = predictor.network.get_submodule("head")
-        self.weight, self.bias = (it.detach().double().cpu().numpy() for it in head.parameters())
+        self.weight, self.bias = (parameter.detach().double().cpu().numpy() for parameter in head.parameters())
         self.absent = absent_of(network, self.steps, form)
         self.absent.of(0, 1)  # computed now, not in the middle of a stream
         self.bodies: dict[Person, Body] = {}
@@ -189,7 +189,7 @@ def _parted(group: Group, prepared: Mapping[Person, Float[np.ndarray, "_ V C"]])
         return [group]
     parts: list[Group] = []
     for size in dict.fromkeys(sizes):
-        places = [i for i, it in enumerate(sizes) if it == size]
+        places = [i for i, other in enumerate(sizes) if other == size]
         parts.append(Group([group.people[i] for i in places], bodies_of(group.state, places)))
     return parts
 
@@ -199,12 +199,12 @@ def _merged(groups: Sequence[Group]) -> list[Group]:
     same: dict[tuple[int, ...], list[Group]] = {}
     for group in groups:
         same.setdefault(phase(group.state), []).append(group)
-    return [
-        them[0]
-        if len(them) == 1
-        else Group([it for one in them for it in one.people], joined([one.state for one in them]))
-        for them in same.values()
-    ]
+    return [members[0] if len(members) == 1 else _joined(members) for members in same.values()]
+
+
+def _joined(groups: Sequence[Group]) -> Group:
+    people = [person for group in groups for person in group.people]
+    return Group(people, joined([group.state for group in groups]))
 
 
 # ---- what bfloat16 gains on this machine, and how far it is from float32: measured, as for clips ---------------------

@@ -44,7 +44,7 @@ class FrameGraph:
         there: False where the recordings have ended and the frame stands for nothing.
         """
         feed = {FRAME: np.ascontiguousarray(frame, np.float32), "there": np.full(len(frame), int(there), np.int64)}
-        feed |= {"clock": state[0]} | {f"{STATE}{i}": it for i, it in enumerate(state[1:])}
+        feed |= {"clock": state[0]} | {f"{STATE}{i}": tensor for i, tensor in enumerate(state[1:])}
         logits, ready, *after = self.session.run(None, feed)
         return finite(logits), ready, tuple(after)
 
@@ -59,15 +59,15 @@ class Kept:
     @property
     def own(self) -> State:
         """Of this person alone."""
-        return tuple(it[self.row : self.row + 1] for it in self.together)
+        return tuple(tensor[self.row : self.row + 1] for tensor in self.together)
 
 
 def _joined(kept: Sequence[Kept]) -> State:
     """One state of several people; copied only where they were not computed together."""
     together = kept[0].together
-    if all(it.together is together for it in kept) and [it.row for it in kept] == list(range(len(together[0]))):
+    if all(state.together is together for state in kept) and [it.row for it in kept] == list(range(len(together[0]))):
         return together
-    return tuple(np.concatenate(rows) for rows in zip(*(it.own for it in kept), strict=True))
+    return tuple(np.concatenate(rows) for rows in zip(*(state.own for state in kept), strict=True))
 
 
 def frame_graph(exported: Exported) -> FrameGraph | str:
@@ -77,11 +77,13 @@ def frame_graph(exported: Exported) -> FrameGraph | str:
     known: list[Any] = [exported.frame_by_frame.get(name) for name in ("delay", "reach", "stride")]
     delay, reach, stride = known
     inputs = exported.session.get_inputs()
-    shapes = {it.name: tuple(it.shape[1:]) for it in inputs if it.name.startswith(STATE)}
+    shapes = {input_.name: tuple(input_.shape[1:]) for input_ in inputs if input_.name.startswith(STATE)}
     wanted = [FRAME, "there", "clock", *(f"{STATE}{i}" for i in range(len(shapes)))]
     made = [OUTPUT, "ready", *(f"next_{name}" for name in wanted[2:])]
-    fits = [it.name for it in inputs] == wanted and [it.name for it in exported.session.get_outputs()] == made
-    fits &= all(type(it) is int and 0 <= it <= LONGEST for it in known) and stride != 0
+    fits = [input_.name for input_ in inputs] == wanted and [
+        output.name for output in exported.session.get_outputs()
+    ] == made
+    fits &= all(type(size) is int and 0 <= size <= LONGEST for size in known) and stride != 0
     fits &= all(type(size) is int and 0 < size <= LONGEST for shape in shapes.values() for size in shape)
     if not fits:
         raise ValueError("the graph of single frames is not as its metadata says; export the weights again")
@@ -186,7 +188,7 @@ class GraphEngine:
     def saved(self, person: Person) -> dict[str, np.ndarray]:
         """The state of a person, as arrays."""
         clock, *kept = self.states[person].own
-        return self.bodies[person].saved() | {"clock": clock} | {f"{STATE}{i}": it for i, it in enumerate(kept)}
+        return self.bodies[person].saved() | {"clock": clock} | {f"{STATE}{i}": tensor for i, tensor in enumerate(kept)}
 
     def restore(self, person: Person, saved: "Saved") -> None:
         """Go on from what `saved` gave. Raises ValueError where it does not fit."""

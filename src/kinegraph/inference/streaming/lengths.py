@@ -82,4 +82,4 @@ def _of_training(asked: Asked, clips: tuple[int, int, int] | None, rate: float) 
 
 def _three(content: Any) -> tuple[int, int, int] | None:
     fits = isinstance(content, list | tuple) and len(content) == 3
-    return tuple(content) if fits and all(type(it) is int and 0 < it < 10**7 for it in content) else None
+    return tuple(content) if fits and all(type(length) is int and 0 < length < 10**7 for length in content) else None

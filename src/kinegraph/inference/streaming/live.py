@@ -75,7 +75,7 @@ class Live:
             return []
         found: list[Repeated] = []
         seen = self.stream.seen()
-        self.counts = {person: it for person, it in self.counts.items() if person in self.stream.known()}
+        self.counts = {person: counter for person, counter in self.counts.items() if person in self.stream.known()}
         for person, pose in seen.items():
             counting, done = counted(self.counts.get(person, Counting()), self.stream.frame, pose)
             self.counts[person] = counting
@@ -94,7 +94,7 @@ def as_object(happening: Happening, stream: Stream, name: str, top: int = 1) -> 
 
     if isinstance(happening, StreamAnswer):
         best = happening.prediction.top(top)
-        more = [{"class": it, "probability": round(p, 4)} for it, p in best]
+        more = [{"class": name, "probability": round(p, 4)} for name, p in best]
         about = {"kind": "answer"} | about | times(frame=happening.frame, start=happening.start, stop=happening.stop)
         doubted = {} if happening.prediction.known else {"known": False}
         lost = {"lost": happening.lost} if happening.lost else {}

@@ -76,7 +76,7 @@ class Session:
     def __post_init__(self) -> None:
         asked = asked_of(self.model)
         steps = asked.preprocessing
-        self.dimensions = max((it for it, _ in kinds(steps, asked.channels, asked.coordinates)), default=2)
+        self.dimensions = max((kind for kind, _ in kinds(steps, asked.channels, asked.coordinates)), default=2)
         self.joints, self.doubted = asked.layout, asked.least
         self.sized = steps.normalize == "image"
         self.trained = asked.trained.fps[1] if asked.trained.fps else None
@@ -209,7 +209,7 @@ class Session:
                 f"below {self.doubted:.2%} an answer of these weights is rather none of the classes, and events begin "
                 f"from {self.enter:.0%} on; --enter {self.doubted:.4g} asks for as much"
             )
-        for line in (it for it in notes if it not in self.noted):
+        for line in (note for note in notes if note not in self.noted):
             self.note(line)
         self.noted |= set(notes)
         return Live(stream, self._rule(fps), self.count)

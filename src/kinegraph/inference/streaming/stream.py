@@ -196,7 +196,9 @@ class Stream:
     def seen(self) -> dict[Person, Float[np.ndarray, "V C"]]:
         """The poses of the last frame, of the people who are followed."""
         size = 0 if self._form is None else self._form.dimensions
-        return {it: one.poses[0, :, :size] for it, one in self._someone.items() if one.seen == self._frame}
+        return {
+            number: person.poses[0, :, :size] for number, person in self._someone.items() if person.seen == self._frame
+        }
 
     def known(self) -> tuple[Person, ...]:
         """The people who are there, or were within the gap."""
@@ -206,7 +208,7 @@ class Stream:
         """A stream that goes its own way from here; the network is the same."""
         other = copy(self)
         other._running = None if self._running is None else self._running.forked()
-        other._someone = {person: copy(one) for person, one in self._someone.items()}
+        other._someone = {person: copy(state) for person, state in self._someone.items()}
         other._follower, other._compared = deepcopy(self._follower), list(self._compared)
         return other
 
@@ -249,7 +251,7 @@ class Stream:
         clip = SkeletonClip(
             place[there][:, None], self.layout, f"frame {self._frame + 1}", score=kept, image_size=self.image_size
         )
-        ids = None if ids is None else [it for it, seen in zip(ids, there, strict=True) if seen]
+        ids = None if ids is None else [id_ for id_, seen in zip(ids, there, strict=True) if seen]
         return self._asked.fit(clip), ids
 
     def _compare_once(self, clip: SkeletonClip) -> None:
@@ -276,7 +278,7 @@ class Stream:
         if ids is None:
             ids = self._follower.follow(clip.keypoint[:, 0], number)
         there = {person: rows for person, rows in zip(ids, poses, strict=True) if person is not None}
-        known = {it for it, one in self._someone.items() if number - one.seen <= self.lengths.gap + 1}
+        known = {person for person, state in self._someone.items() if number - state.seen <= self.lengths.gap + 1}
         chosen = {person: rows for person, rows in there.items() if person in known}
         for person, rows in there.items():
             if person not in chosen and len(known) < self.people:
@@ -289,7 +291,9 @@ class Stream:
         """The answers after a frame that fits."""
         self._frame, self._form = number, form
         gone = [
-            person for person, one in self._someone.items() if number - one.seen > self.lengths.gap + (person in found)
+            person
+            for person, state in self._someone.items()
+            if number - state.seen > self.lengths.gap + (person in found)
         ]
         for person in gone:
             del self._someone[person]
@@ -303,15 +307,17 @@ class Stream:
         for person, scores in changed.items():
             self._someone[person].scores = scores
         known = self._someone.items()
-        return [self._answer(person, it.scores, person in changed) for person, it in known if it.scores is not None]
+        return [
+            self._answer(person, state.scores, person in changed) for person, state in known if state.scores is not None
+        ]
 
     def _filled(self, person: Person, poses: Poses, number: int) -> Poses:
         """A person's pose, behind those of the frames in which he or she was lost."""
-        one = self._someone.get(person)
-        if one is None:
+        state = self._someone.get(person)
+        if state is None:
             self._someone[person] = Someone(number, number, poses)
             return poses
-        before, lost, one.poses, one.seen = one.poses, number - one.seen - 1, poses, number
+        before, lost, state.poses, state.seen = state.poses, number - state.seen - 1, poses, number
         return np.concatenate([between(before, poses, lost), poses]) if lost else poses
 
     def _engine(self, form: Form) -> "ExactEngine | GraphEngine | WindowEngine":
@@ -326,10 +332,10 @@ class Stream:
         return WindowEngine(self._asked, form, lengths.window, lengths.stride, lengths.least)
 
     def _answer(self, person: Person, scores: Scores, new: bool) -> StreamAnswer:
-        one = self._someone[person]
+        state = self._someone[person]
         prediction = Prediction(self.class_names, scores.probabilities, self._asked.least)
-        start, stop = one.begin + scores.start, one.begin + scores.stop
-        return StreamAnswer(person, self._frame, start, stop, prediction, self._frame - one.seen, new)
+        start, stop = state.begin + scores.start, state.begin + scores.stop
+        return StreamAnswer(person, self._frame, start, stop, prediction, self._frame - state.seen, new)
 
 
 def _exact_engine(
@@ -378,10 +384,10 @@ def _array(values: object, name: str, axes: int) -> Float[np.ndarray, "..."]:
 def _ids(given: object, people: int) -> list[Hashable]:
     """The ids as plain numbers or texts: tensors are never equal, so each frame's would be new people."""
     try:
-        ids: list[Any] = [it.item() if hasattr(it, "item") else it for it in given]  # type: ignore[attr-defined]
+        ids: list[Any] = [id_.item() if hasattr(id_, "item") else id_ for id_ in given]  # type: ignore[attr-defined]
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"ids are {quoted(given)}, expected one for each person") from None
-    if not all(isinstance(it, Hashable) and it == it for it in ids):
+    if not all(isinstance(id_, Hashable) and id_ == id_ for id_ in ids):
         raise ValueError(f"ids are {quoted(ids)}, expected numbers or texts")
     if len(ids) != people or len(set(ids)) != len(ids):
         raise ValueError(f"ids are {quoted(ids)}, expected one for each of {people} people, all different")

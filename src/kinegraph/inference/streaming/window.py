@@ -47,12 +47,17 @@ class WindowEngine:
         return self._asked() if self.tick != tick else {}
 
     def _asked(self) -> dict[Person, Scores]:
-        due = {it: recent for it, recent in self.people.items() if not recent.asked and recent.length >= self.least}
+        due = {
+            person: recent for person, recent in self.people.items() if not recent.asked and recent.length >= self.least
+        }
         clips = (self.form.clip(recent.poses) for recent in due.values())
         found = dict(zip(due, probabilities(self.asked, clips, BATCH), strict=True))
         for recent in due.values():
             recent.asked = True
-        return {it: Scores(due[it].length - len(due[it].poses), due[it].length, row) for it, row in found.items()}
+        return {
+            person: Scores(due[person].length - len(due[person].poses), due[person].length, row)
+            for person, row in found.items()
+        }
 
     def ended(self) -> dict[Person, Scores]:
         """The scores of the latest frames of everybody. Nothing changes."""

@@ -56,7 +56,7 @@ def _statistics(x: Float[Tensor, "B T V C"]) -> tuple[Float[Tensor, "C"], Float[
         means, variances = torch.batch_norm_update_stats(columns, unused, unused, 0.0)
     else:
         variances, means = torch.var_mean(columns.to(exact), 0, correction=0)
-    means, variances = (it.view(-1, x.shape[-1]) for it in (means, variances))
+    means, variances = (values.view(-1, x.shape[-1]) for values in (means, variances))
     mean = means.mean(0)
     return mean, (variances + (means - mean).square()).mean(0)
 
@@ -93,7 +93,7 @@ class _Normalise(torch.autograd.Function):
             gradient.reshape(columns.shape), columns, None, None, None, mean.repeat(places),
             inverse_deviation.repeat(places), True, 0.0, (False, True, True),
         )  # fmt: skip
-        of_weight, of_bias = (it.view(places, -1).sum(0) for it in sums)  # in two steps, as the statistics
+        of_weight, of_bias = (values.view(places, -1).sum(0) for values in sums)  # in two steps, as the statistics
         rows = (len(x) - 1 + ctx.copies) * x[0, ..., 0].numel()
         scale = weight * inverse_deviation
         slope = -scale * inverse_deviation * of_weight / rows

@@ -28,7 +28,7 @@ def mean_product(
     theta: Float[Tensor, "B T V KE"], phi: Float[Tensor, "B T V KE"], partitions: int
 ) -> Float[Tensor, "B K V V"]:
     """How alike joints are in each partition's channels: the mean of their products over frames and channels."""
-    theta, phi = (it.unflatten(3, (partitions, -1)) for it in (theta, phi))
+    theta, phi = (tensor.unflatten(3, (partitions, -1)) for tensor in (theta, phi))
     alike = torch.einsum("btvke,btwke->bkvw", theta, phi)
     return alike / (theta.shape[4] * theta.shape[1])
 

@@ -105,7 +105,7 @@ def _gradients(
     of_weight, rows, scale = products * inverse, (x.shape[1] - 1 + copies) * x.shape[2], weight * inverse
     slope = -scale * inverse * of_weight / rows
     constant = -scale * of_shift / rows - mean * slope
-    slope, constant, scale = (it[:, None, None].to(x.dtype) for it in (slope, constant, scale))
+    slope, constant, scale = (values[:, None, None].to(x.dtype) for values in (slope, constant, scale))
     of_x = torch.addcmul(constant, x, slope)
     of_x[:, -1] *= copies
     return of_x.addcmul_(gradient, scale), of_weight, of_shift

@@ -153,7 +153,7 @@ def channel_graph_product(
     device = x.device.type
     if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
-        x, graph, weight, bias = (it.to(dtype) for it in (x, graph, weight, bias))
+        x, graph, weight, bias = (tensor.to(dtype) for tensor in (x, graph, weight, bias))
     if torch.is_grad_enabled() and not torch.compiler.is_compiling():
         return _ChannelGraphProduct.apply(x.contiguous(), graph.contiguous(), weight, bias)
     rows, (_, B, T, V), (K, D) = x.flatten(1), x.shape, weight.shape[:2]

@@ -175,7 +175,7 @@ class StreamedNetwork:
 
     def __init__(self, data_norm: BatchNorm, blocks: Sequence[StreamedBlock]):
         self.joints = blocks[0].joints
-        self.scale, self.shift = (it.float().view(self.joints, -1) for it in scale_and_shift(data_norm))
+        self.scale, self.shift = (values.float().view(self.joints, -1) for values in scale_and_shift(data_norm))
         self.blocks = tuple(blocks)
         self.width, self.stride = blocks[-1].width, prod(block.stride for block in blocks)
         self.delay = sum((block.span - 1 - block.around) * stride for block, stride in self.strided())
@@ -322,6 +322,6 @@ def _cast(part: Any, dtype: torch.dtype) -> Any:
         case Shifted(bias):
             return Shifted(bias.to(dtype))
         case list():
-            return [_cast(it, dtype) for it in part]
+            return [_cast(tensor, dtype) for tensor in part]
         case _:
             return part

@@ -50,7 +50,7 @@ def branches(
     *parts, highest = plan.parts(h)
     seen = [layer(part) for layer, part in zip(layers, parts, strict=True)]
     seen.append(F.max_pool2d(highest, (3, 1), (plan.stride, 1), (1, 0)))
-    return torch.cat([*(it.transpose(0, 1).flatten(2) for it in seen), still])
+    return torch.cat([*(tensor.transpose(0, 1).flatten(2) for tensor in seen), still])
 
 
 class _Branches(torch.autograd.Function):
@@ -79,12 +79,12 @@ class _Branches(torch.autograd.Function):
         *of_seen, of_highest = plan.parts(of_h)
         *gradients, of_maximum, _ = plan.parts(gradient)
         for number, dilation in enumerate(plan.dilations):
-            arguments = (it[number] for it in (seen, of_seen, gradients, taps, of_taps))
+            arguments = (values[number] for values in (seen, of_seen, gradients, taps, of_taps))
             _convolve_back(*arguments, dilation, plan.stride)
         _maximum_back(highest, plan.parts(y)[-2], of_maximum, plan.stride, of_highest)
         widths = plan.widths[: len(taps)]
         of_biases = gradient[: sum(widths)].sum((1, 2)).split(widths)
-        return of_h, gradient[len(h) :], None, *(it.permute(1, 2, 0)[..., None] for it in of_taps), *of_biases
+        return of_h, gradient[len(h) :], None, *(tap.permute(1, 2, 0)[..., None] for tap in of_taps), *of_biases
 
 
 def _windows(frames: int, moments: int, taps: int, dilation: int, stride: int) -> Iterator[tuple[int, slice, slice]]:
