@@ -207,8 +207,8 @@ def group_intervals(
     """
     names, group = np.unique(groups, return_inverse=True)
     sums = np.zeros((len(names), 2, int(labels.max()) + 1))
-    np.add.at(sums, (group, 0, labels), hits)
-    np.add.at(sums, (group, 1, labels), 1)
+    np.add.at(sums[:, 0], (group, labels), hits)
+    np.add.at(sums[:, 1], (group, labels), 1)
     right, clips = np.moveaxis(_groups_drawn_again(sums, rng), 1, 0)
     top1 = right.sum(axis=1) / clips.sum(axis=1)
     mean_class = (right / np.maximum(clips, 1)).sum(axis=1) / ((clips > 0).sum(axis=1) + predicted_only)
