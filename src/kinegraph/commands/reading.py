@@ -47,8 +47,7 @@ class Reading(Facts, total=False):
         float | None, "bring clips to so many frames a second first, such as those of the training."
     ]
     min_score: Annotated[
-        float | None,
-        "joints with a lower score count as not seen; jumps, fill and smooth clean further, see prepare.",
+        float | None, "joints with a lower score count as not seen; jumps, fill and smooth clean further, see prepare."
     ]
     mend_sides: Annotated[bool, "see prepare."]
     jumps: Annotated[float | None, "see prepare."]

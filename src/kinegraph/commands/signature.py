@@ -34,10 +34,7 @@ CONFIGURED = ("train", "test")  # verbs that take configs of other projects
 LARGEST = 2**63 - 1  # what torch takes as a seed
 MOST = {"workers": 128, "devices": 64, "nodes": 10_000}  # processes: more would take the machine's memory
 # Words that a verb takes besides its options, before its parser sees them.
-BESIDES = {
-    "train": ("train-data-path", "test-data-path", "list", "config", "print-config"),
-    "test": ("from",),
-}
+BESIDES = {"train": ("train-data-path", "test-data-path", "list", "config", "print-config"), "test": ("from",)}
 
 
 @dataclass(frozen=True)

@@ -165,11 +165,7 @@ class _File:
 
 
 def read(
-    path: Path,
-    *,
-    layout: str | None = None,
-    parts: Sequence[Part] | None = None,
-    expected: JointLayout | None = None,
+    path: Path, *, layout: str | None = None, parts: Sequence[Part] | None = None, expected: JointLayout | None = None
 ) -> Recordings:
     """The clip of a file, or those of a folder, in which files of single frames are the frames of one.
 

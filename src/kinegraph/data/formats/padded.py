@@ -29,12 +29,7 @@ from jaxtyping import Float
 from kinegraph.data.folders import files_in
 from kinegraph.data.formats import ntu
 from kinegraph.data.formats.companion import ClipRecord, beside, completed, read_about
-from kinegraph.data.formats.conventions import (
-    is_name,
-    is_ntu,
-    layout_for,
-    names_of_classes,
-)
+from kinegraph.data.formats.conventions import is_name, is_ntu, layout_for, names_of_classes
 from kinegraph.data.formats.movenet import is_singlepose
 from kinegraph.data.formats.named_arrays import meaning
 from kinegraph.data.formats.people import BodyPolicy
