@@ -134,7 +134,7 @@ class WindowDataset(Samples):
 
 
 def labels_of(folder: SkeletonDataset, index: int) -> Bool[np.ndarray, "T classes"]:
-    """The classes of each frame of a recording; frames without one have that of nothing, where there is one."""
+    """The classes of each frame of a recording. Frames without a class have `folder.none`, if the dataset has it."""
     labels = folder.labels_of(index)
     if folder.none is not None:
         labels[:, folder.none] |= ~labels.any(axis=1)

@@ -29,7 +29,7 @@ CODE = Unneeded("the project's code does not use it")
 
 
 class Said(NamedTuple):
-    """A value of an option, and where it is from: file, line and the name that it has there."""
+    """A value of an option, and its origin: file, line and name in the other project's config."""
 
     value: Any
     origin: str
@@ -87,7 +87,7 @@ class Recipe:
             self.options[option] = said
 
     def say_tested(self, option: str, value: object, block: Block, key: str) -> None:
-        """Set an option for tests alone. A training and its validation have one: that they differ is refused there."""
+        """Set an option for tests alone. It is refused for a training, whose validation has the same options."""
         what = f"{option.removeprefix('preprocessing.')} differs between training and testing; here it is one"
         self.refuse(what, block, key, training=True)
         if (said := self._said(value, block, key)) is not None:
@@ -137,7 +137,7 @@ class Recipe:
         return self.copies[-1]
 
     def refuse_the_rest(self, tested: Sequence[str]) -> None:
-        """Refuse each key that nothing has read, so that none is lost. tested: beginnings of those that tests need."""
+        """Refuse each key that nothing has read, so that no key is lost. tested: how the keys that tests need begin."""
         for part in (self.config, *self.copies):
             for block, key, inside in list(not_read(part)):
                 outside = path_to(block, self.config)

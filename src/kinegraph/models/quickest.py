@@ -118,7 +118,7 @@ def _measured(
 
 
 def milliseconds(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """The shortest time of each call; they take turns, so that other programs disturb all of them alike."""
+    """The shortest time of each call. The calls are measured in turn, so that other programs disturb all alike."""
     found, begin = dict.fromkeys(calls, np.inf), time.perf_counter()
     for call in calls.values():
         call()  # the first time includes what is prepared once

@@ -90,8 +90,8 @@ def open_start(path: str | Path) -> Start:
 def take_over(network: nn.Module, ours: Meaning, start: Start) -> Taken:
     """Copy into the network what fits. Raises ValueError when it is another network, or none of its blocks fits.
 
-    The graph is the weights' own where the joints are the same ones, in whatever order: the network computes what it
-    did there. Else it stays the one that was built for these joints.
+    Where both have the same joints, in any order, the graph of the weights is taken too: the network then computes the
+    same as in its own training. Otherwise the network keeps the graph that was built for its joints.
     """
     here, there = network_kind(network), network_kind(start.model)
     if not (issubclass(here, there) or issubclass(there, here)):

@@ -209,7 +209,7 @@ class OpenStream:
 
 
 class Viewer:
-    """A page that watches streams of others. chosen: the number of the one that it shows; None is any."""
+    """A page that watches the streams of others. chosen: the number of the stream that it shows; None is any."""
 
     def __init__(self) -> None:
         self.queue: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(QUEUE)

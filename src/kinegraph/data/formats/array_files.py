@@ -62,7 +62,7 @@ OF_NETWORK = re.compile(r"state_dict|\.(weight|bias|running_mean)$")  # keys of 
 class ArrayFile:
     """shapes: of the arrays; of a list of arrays its length and the shape of the first one; () of what is neither.
 
-    left_out: what cannot be read, name -> what it is.
+    left_out: entries that cannot be read, name -> kind.
     """
 
     shapes: Mapping[str, tuple[int, ...]]

@@ -120,7 +120,7 @@ def is_frame(file: Path) -> bool:
 
 
 def frame_files(raw: Path) -> Iterator[tuple[Path, re.Match[str] | None]]:
-    """The files of frames in a folder, with what their names say: those with OpenPose's names, else any."""
+    """The files of frames in a folder, and the parts of their names. Without OpenPose's names any JSON file counts."""
     named = sorted(files_below(raw, "*_keypoints.json"))
     if named:
         yield from ((file, FRAME_FILE.fullmatch(file.name)) for file in named)

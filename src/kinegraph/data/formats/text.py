@@ -30,7 +30,7 @@ def start_of(path: Path, size: int = 200) -> str:
 
 
 def other_encoding(path: Path) -> str:
-    """What to say of a file that cannot be decoded: which encoding it looks like, and what to do."""
+    """The message on a file that cannot be decoded: its likely encoding, and the fix."""
     with path.open("rb") as file:
         start = file.read(LOOKED_AT)
     runs = re.findall(rb"[\x80-\xff]+", start)

@@ -1,4 +1,4 @@
-"""Recordings with the segments of tables: which row is of which recording, and which frames it means."""
+"""Joins tables of segments to recordings: which recording a row belongs to, and which frames it means."""
 
 import re
 from collections import defaultdict
@@ -173,7 +173,7 @@ def _shared(key: Key, other: Key) -> int:
 def _rows_of(
     clip: SkeletonClip, by_name: Mapping[Key, list[tuple[SegmentTable, Row]]], count: int, seen: _Seen
 ) -> Rows | Fault | None:
-    """The rows of a recording: those whose name shares most with its own, or all where there is one of each."""
+    """The rows whose name has most in common with the recording's; all rows if table and folder hold one recording."""
     plain = (*_key(clip.name)[:-1], composed(clip.name).casefold().rpartition("/")[2])
     shared = {key: max(_shared(key, _key(clip.name)), _shared(key, plain)) for key in by_name}
     most = max(shared.values())
