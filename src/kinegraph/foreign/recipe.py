@@ -54,12 +54,13 @@ class Source:
 class Recipe:
     """A translated configuration.
 
-    dialect: the project and version. options: by name with dots, in the order of our config. notes: what is left out
-    without changing the weights, or said otherwise here. refused: what cannot be honoured. of_training: those of both
-    that matter to a training, not to a test. tested: options that a test has otherwise; None: that it does not have.
-    parts: train, val and test. dataset: what reading the clips needs to know: layout, units, channels. config: what it
-    is translated from, the keys that matter. copies: blocks of it that were put together while reading. left_out: keys
-    that need no translation, each with its block and the reason.
+    dialect: the project and version. options: by name with dots, in the order of our config.
+    notes: settings that are left out without changing the weights, or that have another form here.
+    refused: settings that cannot be honoured. of_training: notes and refusals that concern a training, not a test.
+    tested: options with another value in a test; None: options that a test does not have.
+    parts: train, val and test. dataset: facts for reading the clips: layout, units, channels.
+    config: the other project's config. copies: blocks of it that were put together while reading.
+    left_out: keys that need no translation, each with its block and the reason.
     """
 
     path: Path

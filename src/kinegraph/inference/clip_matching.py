@@ -17,7 +17,7 @@ from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 
 class Known(Protocol):
-    """What knows its joints and classes: weights, an exported network."""
+    """A network with known joints and classes: weights, or an exported network."""
 
     @property
     def layout(self) -> JointLayout: ...

@@ -194,7 +194,7 @@ class OpenStream:
         return as_object(happening, live.stream, self.name, max(self.asking.top, SHOWN))
 
     def wanted(self, objects: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Those that the client asked for."""
+        """The objects of the kinds that the client asked for."""
         kinds = {"head", "note", "picture", "error"} | ({"frame"} if self.asking.skeleton else set())
         kinds |= set() if self.asking.show == "events" else {"answer"}
         kinds |= set() if self.asking.show == "answers" else {"begin", "end", "repetition"}

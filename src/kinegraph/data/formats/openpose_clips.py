@@ -89,7 +89,7 @@ def kinetics(raw: Path) -> Found | None:
 
 
 def kinetics_folders(raw: Path) -> list[Path]:
-    """The folders of clips of Kinetics-skeleton: a folder itself, those in it, and those in its train, val and test."""
+    """The folders of clips of Kinetics-skeleton: the folder, its sub-folders, and those of train, val and test."""
     raw = unpacked(raw)
     found = [it for it in places(raw) if it.path == raw or it.path.parent == raw]
     found += [it for it in places(raw) if it.path.parent.parent == raw and it.path.parent.name.lower() in PARTS]

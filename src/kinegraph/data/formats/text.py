@@ -98,7 +98,7 @@ def frame_rate(said: str, where: str) -> float:
 
 
 def first_numbers(path: Path, separator: str | None = None) -> list[float]:
-    """The numbers of the first line of a file that is not blank; [] where it holds anything else."""
+    """The numbers of the first line that is not blank; [] where this line holds anything but numbers."""
     with path.open("rb") as content:
         lines = content.read(LOOKED_AT).decode("ascii", errors="replace").lstrip("\ufeff\ufffd \t\r\n").splitlines()
     try:
