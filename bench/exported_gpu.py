@@ -21,11 +21,7 @@ from measure import Unavailable
 from networks import LAYOUTS, write_weights
 from table import Row
 
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "CUDA": "CUDAExecutionProvider",
-    "TensorRT": "TensorrtExecutionProvider",
-}
+PROVIDERS = {"cpu": "CPUExecutionProvider", "CUDA": "CUDAExecutionProvider", "TensorRT": "TensorrtExecutionProvider"}
 ROUNDS, LIMIT = 5, 90  # LIMIT: seconds of a figure
 EXACT = {"NVIDIA_TF32_OVERRIDE": "0"}  # CUDA and TensorRT multiply fp32 with 10 bits otherwise
 

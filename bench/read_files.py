@@ -19,10 +19,7 @@ from big_files import KINDS
 OURS = "import kinegraph as kg", "frames = sum(clip.frames for clip in kg.read(file))"
 PANDAS = "import pandas, tables", "frames = len(pandas.read_hdf(file))"
 READERS = {
-    "csv": {
-        "Kinegraph": OURS,
-        "pandas.read_csv": ("import pandas", "frames = len(pandas.read_csv(file))"),
-    },
+    "csv": {"Kinegraph": OURS, "pandas.read_csv": ("import pandas", "frames = len(pandas.read_csv(file))")},
     "h5": {"Kinegraph": OURS, "pandas.read_hdf": PANDAS},
     "bvh": {
         "Kinegraph, with forward kinematics": OURS,

@@ -1,7 +1,7 @@
 """Files and folders that appear whole or not at all: a killed run leaves the old one or the new one, never a half.
 
-What a killed run has not finished lies hidden beside its place, as .NAME.partial-HOST-PROCESS-...; the next one that
-writes there clears it away.
+The unfinished file of a killed run lies hidden beside its place, as .NAME.partial-HOST-PROCESS-...; the next run that
+writes there removes it.
 """
 
 import errno
@@ -109,7 +109,7 @@ def _to_disk(file: Path) -> None:
 
 
 def _exchange(path: Path, other: Path) -> bool:
-    """Swap two folders in one step, so that there is no moment without them. False where the system cannot."""
+    """Swap two folders in one step, so that both exist at any moment. False where the system cannot."""
     import ctypes  # seldom needed
 
     try:
@@ -131,7 +131,7 @@ def _place_beside(path: Path) -> Path:
 
 
 def _is_running(process: str) -> bool:
-    """Whether there is a process of that number; so it seems where one may not ask."""
+    """Whether there is a process of that number. True also where asking is not permitted."""
     if os.name != "posix" or not process.isdigit():
         return True
     try:

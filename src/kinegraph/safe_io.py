@@ -1,7 +1,7 @@
 """JSON and YAML from anybody's files: values only, in bounded time and memory, and one line for what is wrong.
 
 YAML may name a value once and use it many times; such a file of some hundred bytes can stand for more values than fit
-into memory ("billion laughs"), or for one that holds itself. So what it would unfold to is counted first.
+into memory ("billion laughs"), or for one that holds itself. So the unfolded values are counted first.
 """
 
 import json

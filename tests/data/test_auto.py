@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.augment import Augmentation, mirror
-from kinegraph.data.auto import adapt, epochs_for, labels_of_mirrored, twin_looks, twin_names
+from kinegraph.data.auto import adapt, epochs_for, labels_of_mirrored, mirrored_by_look, mirrored_by_name
 from kinegraph.data.dataset import write_dataset
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
@@ -113,7 +113,7 @@ def test_classes_hard_to_tell_apart_are_no_twins():
     clips = rng.normal(size=(60, 4, 1, 22, 3)).astype(np.float32)
     mirrored = np.stack([mirror(clip, LAYOUT) for clip in clips])
     flat = clips.reshape(60, -1), mirrored.reshape(60, -1)
-    assert twin_looks(*flat, rng.integers(0, 2, 60), np.arange(60), np.arange(2)) is None
+    assert mirrored_by_look(*flat, rng.integers(0, 2, 60), np.arange(60), np.arange(2)) is None
 
 
 def test_mirrored_clips_of_left_train_right(tmp_path):
@@ -142,7 +142,7 @@ def test_mirrored_clips_of_left_train_right(tmp_path):
     ],
 )
 def test_names_of_twins(names, twins):
-    assert bool(twin_names(names)) == twins
+    assert bool(mirrored_by_name(names)) == twins
 
 
 def test_people_and_epochs(tmp_path):

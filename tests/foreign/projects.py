@@ -353,3 +353,33 @@ def _one_after_another(item: dict) -> dict:
     item |= {"raw_file": "all.pkl", "frame_inds": np.repeat(np.arange(frames), people)}
     item["box_score"] = np.ones(frames * people)
     return {"keypoint": keypoint.reshape(-1, *keypoint.shape[2:])}
+
+
+# ---- every variant ----
+
+
+OLD = ["stgcn_80e_ntu60_xsub_keypoint", "stgcn_80e_ntu60_xsub_keypoint_3d", "2sagcn_80e_ntu60_xsub_keypoint_3d"]
+OLD += ["2sagcn_80e_ntu60_xsub_bone_3d", *(f"stgcn_80e_babel{n}{loss}" for n in (60, 120) for loss in ("", "_wfl"))]
+FEATURES = ("j", "b", "jm", "bm")
+NEW = [("stgcn", True), ("stgcn", False), ("stgcnpp", True), ("stgcnpp", False), ("ctrgcn", False)]
+NEW += [("2s-agcn", False), ("aagcn", True), ("msg3d", True)]
+VARIANTS = {
+    **{f"0.x {name}": mmaction0(name) for name in OLD},
+    **{f"1.x {net} {flat} {it}": mmaction1(net, it, flat) for net, flat in NEW for it in FEATURES},
+    **{f"1.x 120 {it}": mmaction1("stgcn", it, False, classes=120) for it in FEATURES},
+    **{f"pyskl {net} {flat} {split}": pyskl(net, "j", flat, split) for net, flat in NEW for split in ("xsub", "xview")},
+    **{f"pyskl xset {it}": pyskl("stgcnpp", it, True, "xset", 120) for it in FEATURES},
+    "pyskl strong": pyskl("stgcnpp", "j", False, strong=True),
+    **{f"vanilla {it}": vanilla(it) for it in FEATURES},
+    **{f"{net} {it}": dense(net, it) for net in ("DGSTGCN", "ProtoGCN") for it in ("j", "bm")},
+    "ProtoGCN k": dense("ProtoGCN", "k", more="dict(type='Part_Drop'), "),
+}
+
+
+def changed(name: str, *changes: tuple[str, str]) -> str:
+    """A variant with some of its text replaced."""
+    text = VARIANTS[name]
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after)
+    return text

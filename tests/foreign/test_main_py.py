@@ -19,12 +19,6 @@ from kinegraph.training import loop
 from tests.foreign.main_py_projects import AGCN, CTR, KINETICS, MMSKELETON, ST_GCN, UCLA
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def recipe_of(text, place, *changes):
     (place / "theirs.yaml").write_text(text)
     return read_foreign(place / "theirs.yaml", changes)

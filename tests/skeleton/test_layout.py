@@ -81,13 +81,7 @@ OPENPOSE = "0-0 1-0 2-1 3-2 4-3 5-1 6-5 7-6 8-2 9-8 10-9 11-5 12-11 13-12 14-0 1
 
 @pytest.mark.parametrize(
     ("name", "pairs"),
-    [
-        ("ntu25", NTU),
-        ("ntu25_star", NTU),
-        ("coco17", COCO),
-        ("coco17_tree", COCO),
-        ("openpose18", OPENPOSE),
-    ],
+    [("ntu25", NTU), ("ntu25_star", NTU), ("coco17", COCO), ("coco17_tree", COCO), ("openpose18", OPENPOSE)],
 )
 def test_parents_are_the_published_bone_vectors(name, pairs):
     assert [f"{child}-{parent}" for child, parent in enumerate(load_layout(name).parents)] == pairs.split()

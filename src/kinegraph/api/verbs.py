@@ -129,7 +129,7 @@ def _configs_of(weights: Path) -> Sequence[Path]:
 
 
 def _dataset_of(clip: SkeletonClip, folder: Path) -> Path:
-    """A folder with one clip, for a verb that reads files. Its label has no name there."""
+    """A dataset folder with one clip, for a verb that reads files. The clip's label has no class name there."""
     units = "px" if clip.keypoint.shape[3] == 2 else "m"
     alone = replace(clip, name=clip.name or "clip", label=None, splits={}, segments=None)
     write_dataset(folder / "clip", [alone], layout=clip.layout, class_names=["clip"], units=units, source="")

@@ -332,7 +332,7 @@ def _kwargs_apart(value: dict) -> dict:
 
 
 def _parsed(text: str, key: str) -> Mapping | list | None:
-    """The mapping or list that a text stands for, if it does: the parser reads it as one."""
+    """The mapping or list that the parser would read from a text; None for other texts."""
     if not any(mark in text for mark in ":{[\n"):
         return None
     try:

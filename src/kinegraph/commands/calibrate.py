@@ -40,12 +40,7 @@ def calibrate(
 
     from kinegraph.commands.reading import weights_first
     from kinegraph.evaluation.about_result import read_evaluation
-    from kinegraph.evaluation.calibration import (
-        TEMPERATURES,
-        best_temperature,
-        calibration,
-        least_probability,
-    )
+    from kinegraph.evaluation.calibration import TEMPERATURES, best_temperature, calibration, least_probability
     from kinegraph.evaluation.evaluation import Evaluation
     from kinegraph.models.network import divide_logits
     from kinegraph.models.weights import load_weights, save_weights

@@ -43,7 +43,7 @@ def find_config(word: str | Path) -> Path:
 
 
 def list_of_configs() -> str:
-    """One line per config: its name and what its first line says."""
+    """One line per config: its name and the comment of its first line."""
     width = max(map(len, named_configs()), default=0)
     lines = [f"  {name:<{width}}  {_about(file)}" for name, file in named_configs().items()]
     return "\n".join(["configs that come with Kinegraph (kinegraph train NAME --dataset MINE):", "", *lines])

@@ -241,7 +241,7 @@ def _check_folder(out: Path, overwrite: bool, is_such: Callable[[Path], bool], w
 
 
 def _tell(out: Path, dataset: SkeletonDataset, parts: dict[str, Int[np.ndarray, "n"]] | None) -> None:
-    """What was written, and what is not in it. parts: None where all of the dataset is, in one file."""
+    """Print what was written, and which clips were not. parts: None where one file holds the whole dataset."""
     files = [out] if out.is_file() else [file for file in out.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files) / 1e6
     say = Console(highlight=False, soft_wrap=True, markup=False).print

@@ -118,7 +118,7 @@ def crossval(
 
 
 def part_words(dataset: Path | None, split: str | None) -> list[str]:
-    """The dataset and the split that a command was given, as words for `train`: its config need not name them."""
+    """Dataset and split of a command as words for `train`, whose config need not name them."""
     given = {"dataset": dataset, "split": split}
     return [f"--{name}={value}" for name, value in given.items() if value is not None]
 
@@ -206,7 +206,7 @@ def _conclude(
         own = {job: fold for job, fold in jobs.items() if job.seed == seed}
         tested = [_tested(folder, job, fold) for job, fold in own.items()]
         pooled.append(_together(folder, list(own.values()), tested, what))
-        rows += [(seed, fold, one) for fold, one in zip(own.values(), tested, strict=True)]
+        rows += [(seed, fold, evaluation) for fold, evaluation in zip(own.values(), tested, strict=True)]
     write_atomic(out / "folds.csv", _csv(rows))
     _show(rows, pooled)
     intervals, means = _intervals(folder, pooled, by)
@@ -222,12 +222,13 @@ def _conclude(
 
 def _together(folder: SkeletonDataset, folds: Sequence[Fold], tested: Sequence[Tested], what: str) -> Tested:
     """What the networks of one seed say of all clips, in dataset order."""
-    clips = [one for one in tested if isinstance(one, Evaluation)]
+    clips = [evaluation for evaluation in tested if isinstance(evaluation, Evaluation)]
     if not clips:
-        return crossval_frames.together(folder, [one for one in tested if isinstance(one, TimelineEvaluation)])
+        of_frames = [evaluation for evaluation in tested if isinstance(evaluation, TimelineEvaluation)]
+        return crossval_frames.together(folder, of_frames)
     indices = np.concatenate([fold.indices for fold in folds])
     order = np.argsort(indices)
-    return _evaluation(folder, indices[order], np.concatenate([one.scores for one in clips])[order], what)
+    return _evaluation(folder, indices[order], np.concatenate([evaluation.scores for evaluation in clips])[order], what)
 
 
 def _written(out: Path, first: Tested, folder: SkeletonDataset, about: About) -> Path:
@@ -242,10 +243,12 @@ def _written(out: Path, first: Tested, folder: SkeletonDataset, about: About) ->
 def _show(rows: Sequence[Row], pooled: Sequence[Tested]) -> None:
     shown, clips = _shown(pooled[0]), sum(len(fold.indices) for seed, fold, _ in rows if seed == rows[0][0])
     table = Table("seed", "fold", "tested", *(Column(name, min_width=len(name)) for name in shown))
-    for seed, fold, one in rows:
-        table.add_row(str(seed), str(fold.number), _groups(fold, one), *(f"{one.metrics[name]:.4f}" for name in shown))
-    for seed, one in enumerate(pooled):
-        table.add_row(str(seed), "all", _several(one, clips), *(f"{one.metrics[name]:.4f}" for name in shown))
+    for seed, fold, evaluation in rows:
+        figures = [f"{evaluation.metrics[name]:.4f}" for name in shown]
+        table.add_row(str(seed), str(fold.number), _groups(fold, evaluation), *figures)
+    for seed, evaluation in enumerate(pooled):
+        figures = [f"{evaluation.metrics[name]:.4f}" for name in shown]
+        table.add_row(str(seed), "all", _several(evaluation, clips), *figures)
     Console(highlight=False, soft_wrap=True).print(table)
 
 
@@ -254,27 +257,28 @@ def _intervals(
 ) -> tuple[dict[str, tuple[float, float]], str]:
     """95 % intervals over subjects, or what else divides the clips; and what the figures mean, in words."""
     deviation, first = "± is the standard deviation of folds", pooled[0]
-    clips = [one for one in pooled if isinstance(one, Evaluation)]
+    clips = [evaluation for evaluation in pooled if isinstance(evaluation, Evaluation)]
     if by == "clip" and clips:
         return clips[0].intervals, f"[95 % interval, by drawing clips again]; {deviation}"
-    names = first.names if isinstance(first, Evaluation) else [one.name for one in first.timelines]
+    names = first.names if isinstance(first, Evaluation) else [timeline.name for timeline in first.timelines]
     values = folder.names if by == "clip" else folder.attributes[by]
     groups = np.array([str(values[folder.names.index(name)]) for name in names])
     if (count := len({*groups.tolist()})) < FEWEST_GROUPS:
         return {}, f"{deviation}; {count} values of {by} are too few for an interval"
     if clips:
-        hits = np.mean([one.right for one in clips], axis=0)
-        counts = [one.counts for one in clips]
+        hits = np.mean([evaluation.right for evaluation in clips], axis=0)
+        counts = [evaluation.counts for evaluation in clips]
         predicted_only = float(np.mean([(of.occurring & (of.clips == 0)).sum() for of in counts]))
         found = group_intervals(hits, clips[0].labels, groups, np.random.default_rng(0), predicted_only)
     else:
-        found = crossval_frames.intervals([it for it in pooled if isinstance(it, TimelineEvaluation)], groups.tolist())
+        of_frames = [evaluation for evaluation in pooled if isinstance(evaluation, TimelineEvaluation)]
+        found = crossval_frames.intervals(of_frames, groups.tolist())
     return found, f"[95 % interval for others, by drawing the {count} values of {by} again]; {deviation}"
 
 
 def _summary(name: str, rows: Sequence[Row], pooled: Sequence[Tested], interval: tuple[float, float] | None) -> str:
     """All clips together, and how much folds and seeds differ."""
-    seeds, folds = [one.metrics[name] for one in pooled], [one.metrics[name] for _, _, one in rows]
+    seeds, folds = [evaluation.metrics[name] for evaluation in pooled], [row.metrics[name] for _, _, row in rows]
     over = f" (seeds {min(seeds):.4f} to {max(seeds):.4f})" if len(seeds) > 1 else ""
     sure = f" [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else ""
     spread = f"folds {np.mean(folds):.4f} ± {np.std(folds, ddof=1):.4f}"
@@ -291,5 +295,6 @@ def _csv(rows: Sequence[Row]) -> bytes:
 
 
 def _row(row: Row) -> list[Any]:
-    seed, fold, one = row
-    return [seed, fold.number, fold.split, len(fold.indices), *(one.metrics[name] for name in _shown(one))]
+    seed, fold, evaluation = row
+    figures = [evaluation.metrics[name] for name in _shown(evaluation)]
+    return [seed, fold.number, fold.split, len(fold.indices), *figures]

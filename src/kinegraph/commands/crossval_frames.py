@@ -21,7 +21,7 @@ SHOWN = ("frame_accuracy", "edit", "f1_10", "f1_25", "f1_50")
 def tested(folder: SkeletonDataset, job: Job, fold: Fold) -> TimelineEvaluation:
     """What the network of a job said of its fold."""
     timelines = read_timelines(job.result, folder)
-    if {one.name for one in timelines} != {folder.names[index] for index in fold.indices.tolist()}:
+    if {timeline.name for timeline in timelines} != {folder.names[index] for index in fold.indices.tolist()}:
         raise ValueError(f"{job.result} is of other recordings than the fold; delete {job.run}")
     return TimelineEvaluation(timelines, folder.class_names)
 
@@ -29,7 +29,9 @@ def tested(folder: SkeletonDataset, job: Job, fold: Fold) -> TimelineEvaluation:
 def together(folder: SkeletonDataset, parts: Sequence[TimelineEvaluation]) -> TimelineEvaluation:
     """All recordings, in dataset order."""
     place = {name: index for index, name in enumerate(folder.names)}
-    timelines = sorted((one for part in parts for one in part.timelines), key=lambda one: place[one.name])
+    timelines = sorted(
+        (timeline for part in parts for timeline in part.timelines), key=lambda timeline: place[timeline.name]
+    )
     return TimelineEvaluation(timelines, folder.class_names)
 
 
@@ -38,7 +40,7 @@ def intervals(pooled: Sequence[TimelineEvaluation], groups: Sequence[str]) -> di
 
     Of several seeds the sums are taken together.
     """
-    rows = [[sums(one) for one in seed.timelines] for seed in pooled]
+    rows = [[sums(timeline) for timeline in seed.timelines] for seed in pooled]
     found: dict[str, tuple[float, float]] = {}
     for name in SHOWN:
         parts, wholes = np.array([[row[name] for row in seed] for seed in rows]).sum(axis=0).T

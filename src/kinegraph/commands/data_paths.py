@@ -131,7 +131,7 @@ def _make(folder: Path, paths: Mapping[str, Path], split: str) -> None:
 
 
 def _in_parts(read: Mapping[str, Recordings], split: str) -> Iterator[SkeletonClip]:
-    """The clips with the part that their path stands for; a name that is there twice gets it too."""
+    """The clips, each with the part of its path. A name that occurs twice is completed by the part."""
     names: set[str] = set()
     for part, recorded in read.items():
         for clip in recorded.clips:

@@ -200,7 +200,7 @@ def _no_such_clip(path: Path, wanted: str, names: Sequence[str]) -> str:
 
 
 def _predictor(weights: str | None, map_layout: bool) -> "tuple[Predictor | None, dict]":
-    """The network that is asked, if any, and what its file says of it."""
+    """The network of --weights, if given, and the facts in the header of its file."""
     if weights is None:
         return None, {}
     from kinegraph.inference.predictor import placed, predictor_of

@@ -116,7 +116,7 @@ def described(
     with closing(questions(found, inputs, classes)) as asked:
         if known is None:
             asked = list(asked)
-            clips_and_truths = [it.clip for it in asked], [it.truth for it in asked]
+            clips_and_truths = [question.clip for question in asked], [it.truth for it in asked]
             known = encoder_for(*clips_and_truths, examples=examples)
         predictor = placed(predictor_of(known, map_layout=asking.map_layout), asking.device)
 
@@ -129,7 +129,7 @@ def described(
                 yield predictor.fit(question.clip)
 
         asked = compared(asked, predictor, note, turned=options["up"] is not None)
-        count = sum(one.count for one in found)
+        count = sum(recordings.count for recordings in found)
         asked = track(asked, "describing", count, console=console, transient=True, disable=not console.is_terminal)
         vectors = list(embeddings(predictor, clips(asked), asking.batch_size))
     say_of_inputs(found, inputs)

@@ -198,7 +198,10 @@ def _checked_out(out: Path, results: list[Path]) -> Path:
 
 def _report_owner(out: Path, streams: list[Result]) -> Path | None:
     """The result whose own report lies where the fused one would go."""
-    return next((it.path for it in streams if it.reported and it.path.parent.resolve() == out.parent.resolve()), None)
+    return next(
+        (stream.path for stream in streams if stream.reported and stream.path.parent.resolve() == out.parent.resolve()),
+        None,
+    )
 
 
 def _named(weights: list[float | str]) -> str | None:
@@ -207,9 +210,9 @@ def _named(weights: list[float | str]) -> str | None:
 
 
 def _numbers(weights: list[float | str]) -> list[float]:
-    if words := [it for it in weights if isinstance(it, str)]:
+    if words := [weight for weight in weights if isinstance(weight, str)]:
         raise ValueError(f"--weights: expected a number, found '{words[0]}'; or one name alone, such as pyskl-4s")
-    return [float(it) for it in weights]
+    return [float(weight) for weight in weights]
 
 
 def _published(streams: list[Result], name: str) -> Fusion:
@@ -217,14 +220,14 @@ def _published(streams: list[Result], name: str) -> Fusion:
     found = fusion_named(name, len(streams))
     order = f"weights {_ratio(found.weights)} of {name}, for {', '.join(found.streams)} in this order"
     if found.adds == "probabilities":
-        return Fusion(fuse_streams([it.probability for it in streams], found.weights), order, found.weights)
-    if others := [it.path for it in streams if it.kind != "logits"]:
+        return Fusion(fuse_streams([stream.probability for stream in streams], found.weights), order, found.weights)
+    if others := [stream.path for stream in streams if stream.kind != "logits"]:
         raise ValueError(f"--weights {name} adds logits; {others[0]} has probabilities")
-    scores = [it.scores.astype(np.float64) for it in streams]
+    scores = [stream.scores.astype(np.float64) for stream in streams]
     if found.adds == "lengths of 1":
-        scores = [it / np.linalg.norm(it, axis=1, keepdims=True).clip(1e-12) for it in scores]
+        scores = [score / np.linalg.norm(score, axis=1, keepdims=True).clip(1e-12) for score in scores]
         order += "; each clip's logits are divided by their length"
-    total = sum(weight * it for weight, it in zip(found.weights, scores, strict=True))
+    total = sum(weight * score for weight, score in zip(found.weights, scores, strict=True))
     return Fusion(softmax(total), f"{order}; logits are added", found.weights)
 
 
@@ -237,18 +240,18 @@ def _weighted(streams: list[Result], given: list[float | str] | None) -> Fusion:
     if not weights:
         order = ", meant for joint, bone, joint motion, bone motion in this order" if len(streams) == 4 else ""
         description += f" (the default{order})"
-    return Fusion(fuse_streams([it.probability for it in streams], used), description, used)
+    return Fusion(fuse_streams([stream.probability for stream in streams], used), description, used)
 
 
 def _searched(streams: list[Result], others: list[Result], clips: Clips) -> Fusion:
-    best = search_weights([it.probability for it in others], clips.labels)
+    best = search_weights([other.probability for other in others], clips.labels)
     description = f"weights {_ratio(best)}, searched on the {len(clips.labels):,} clips of {clips.split} / {clips.part}"
     if clips.part == "train":
         description += (
             "; networks that were trained on these clips look better there than they are, and the most overfitted "
             "gets too much weight"
         )
-    return Fusion(fuse_streams([it.probability for it in streams], best), description, best)
+    return Fusion(fuse_streams([stream.probability for stream in streams], best), description, best)
 
 
 def _cross_fitted(streams: list[Result], clips: Clips) -> Fusion:
@@ -257,7 +260,7 @@ def _cross_fitted(streams: list[Result], clips: Clips) -> Fusion:
     if groups is not None and len(set(groups.tolist())) < 2:
         groups = None
     fold = folds(clips.labels, groups)
-    probabilities = [it.probability for it in streams]
+    probabilities = [stream.probability for stream in streams]
     fused, of_folds = cross_fit(probabilities, clips.labels, fold)
     for_all = search_weights(probabilities, clips.labels)
     what = f"{len(set(groups.tolist()))} subjects" if groups is not None else "clips (their subjects are not known)"
@@ -297,7 +300,9 @@ def _write(out: Path, streams: list[Result], fusion: Fusion, clips: Clips) -> Pa
     scores = log_probability(fusion.probability)
     folder = clips.folder
     evaluation = evaluation_of(folder, clips.split, clips.part, scores)
-    text = "\n".join(["# fused from", *(f"{it.path}  # {it.kind}" for it in streams), fusion.description, ""])
+    text = "\n".join(
+        ["# fused from", *(f"{stream.path}  # {stream.kind}" for stream in streams), fusion.description, ""]
+    )
     about = environment() | {"dataset": str(folder.path)}
     return write_report(out, evaluation, About(text, about))["report"]
 

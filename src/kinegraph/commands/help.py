@@ -91,7 +91,7 @@ def _shown(option: Option, name: str | None = None) -> list[str]:
 
 
 def _group(option: Option) -> list[str]:
-    """A data class in a few lines: what it is for and what its fields are called."""
+    """A data class in a few lines: its purpose and the names of its fields."""
     fields = [it.name for it in options_of(option.annotation) if not is_dataclass(it.annotation)]
     line = f"{option.says.rstrip('.')}: {', '.join(fields).replace('_', '-')}; --help {option.name} explains them."
     return _entry(f"--{option.name}.NAME", line)

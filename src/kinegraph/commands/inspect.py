@@ -219,7 +219,7 @@ def _judge(found: Recordings, class_names: tuple[str, ...], quiet: bool) -> tupl
         facts.extend(summarize(item, found.layout, found.as_arrays) for item in items)
     except (ValueError, OSError) as error:
         judged.append(problem(getattr(error, "kind", "unreadable"), error))
-    looked = sum(one.shape is not None or one.fault is not None for one in facts)
+    looked = sum(clip.shape is not None or clip.fault is not None for clip in facts)
     complete = not judged and (looked == len(facts) or found.format == "labels")
     judged += findings(facts, expected, complete=complete)
     if not facts and not judged:
@@ -239,39 +239,41 @@ def _judge(found: Recordings, class_names: tuple[str, ...], quiet: bool) -> tupl
 
 
 def _facts(found: Recordings, expected: Expected, facts: Sequence[ClipSummary], looked: int) -> dict:
-    read = [one for one in facts if not one.fault]
+    read = [clip for clip in facts if not clip.fault]
     about: dict = {"clips": max(len(facts), found.count), "looked_at": looked}
-    shaped = [one for one in facts if one.shape]
+    shaped = [clip for clip in facts if clip.shape]
     if shaped:
-        _, _, joints, channels = Counter(one.shape for one in shaped).most_common(1)[0][0]
+        _, _, joints, channels = Counter(clip.shape for clip in shaped).most_common(1)[0][0]
         stated, guess = expected.layout, likely_layout(joints)
         about |= {"joints": joints, "channels": channels, "layout": stated.name if stated else None}
         about["layout_guess"] = guess.name if guess else None
-        about["people"] = dict(sorted(Counter(one.present for one in shaped).items()))
-        low, middle, high = np.percentile([one.shape[1] for one in shaped], (0, 50, 100)).tolist()
+        about["people"] = dict(sorted(Counter(clip.present for clip in shaped).items()))
+        low, middle, high = np.percentile([clip.shape[1] for clip in shaped], (0, 50, 100)).tolist()
         about["frames"] = {"shortest": low, "median": middle, "longest": high}
-        about["empty_frames"] = round(float(np.mean([one.nobody for one in shaped])), 4)
-        about["missing_joints"] = round(float(np.mean([one.missing for one in shaped])), 4)
+        about["empty_frames"] = round(float(np.mean([clip.nobody for clip in shaped])), 4)
+        about["missing_joints"] = round(float(np.mean([clip.missing for clip in shaped])), 4)
         about["cleaning"] = {
-            need: round(float(np.mean([getattr(one.needs, need) for one in shaped])), 4) for need in CLEANING
+            need: round(float(np.mean([getattr(clip.needs, need) for clip in shaped])), 4) for need in CLEANING
         }
-    if seen := [one for one in shaped if one.low and len(one.low) == channels]:
-        lows, highs = (np.array([getattr(one, side) for one in seen]) for side in ("low", "high"))
+    if seen := [clip for clip in shaped if clip.low and len(clip.low) == channels]:
+        lows, highs = (np.array([getattr(clip, side) for clip in seen]) for side in ("low", "high"))
         about["range"] = [[*map(float, pair)] for pair in zip(lows.min(0).round(4), highs.max(0).round(4), strict=True)]
-        about["body_size"] = round(float(np.median([one.size for one in seen])), 4)
-        about["units_guess"] = Counter(units_of(one) for one in seen).most_common(1)[0][0]
+        about["body_size"] = round(float(np.median([clip.size for clip in seen])), 4)
+        about["units_guess"] = Counter(units_of(clip) for clip in seen).most_common(1)[0][0]
         about["upward"] = upward(seen) or None
-    if long := [one for one in shaped if one.segments is not None]:
-        summary = summarize_segments(((it.segments, it.shape[1], it.fps) for it in long), len(found.class_names))
+    if long := [clip for clip in shaped if clip.segments is not None]:
+        summary = summarize_segments(
+            ((clip.segments, clip.shape[1], clip.fps) for clip in long), len(found.class_names)
+        )
         about["segments"] = facts_of_segments(summary, found.class_names, found.none)
         about["segment_lines"] = lines_of_segments(summary, found.class_names, found.none)
-    labels = Counter(one.label for one in read if one.label is not None)
+    labels = Counter(clip.label for clip in read if clip.label is not None)
     about["classes"] = {"named": expected.classes, "with_clips": len(labels), "clips": dict(sorted(labels.items()))}
     about["classes"]["names"] = {label: expected.class_name(label) for label in sorted(labels)}
-    about["subjects"] = len({one.subject for one in facts} - {None})
-    splits = {split: Counter() for one in facts for split in one.splits}
-    for one in facts:
-        for split, part in one.splits.items():
+    about["subjects"] = len({clip.subject for clip in facts} - {None})
+    splits = {split: Counter() for clip in facts for split in clip.splits}
+    for clip in facts:
+        for split, part in clip.splits.items():
             splits[split][part] += 1
     ordered = {split: {part: parts[part] for part in sorted(parts, key=order_of)} for split, parts in splits.items()}
     return about | {"splits": ordered}

@@ -69,20 +69,20 @@ def _run_facts(path: Path, about: dict, config: dict, records: list[dict]) -> Ab
     found: list[Finding] = []
     about |= {key: config.get(key) for key in ("dataset", "split")}
     about["network"] = str((config.get("model") or {}).get("class_path", "")).rpartition(".")[2]
-    trained, measured = ([one for one in records if one.get("mode") == mode] for mode in ("train", "val"))
-    done = max((one.get("epoch", 0) for one in trained), default=0)
-    meant = [one.get("epochs") for one in (config, *records) if isinstance(one.get("epochs"), int)]
+    trained, measured = ([record for record in records if record.get("mode") == mode] for mode in ("train", "val"))
+    done = max((record.get("epoch", 0) for record in trained), default=0)
+    meant = [record.get("epochs") for record in (config, *records) if isinstance(record.get("epochs"), int)]
     epochs = meant[0] if meant else 0  # "auto" in the config, and in runs of earlier versions nowhere else
     about["epochs"] = f"{done} of {epochs}" if meant else f"{done}"
     monitor = config.get("monitor") or "top1"
     if measured:
-        best = max(measured, key=lambda one: one.get(monitor, -math.inf))
+        best = max(measured, key=lambda record: record.get(monitor, -math.inf))
         about["best"] = f"{_figures(best)} (epoch {best.get('epoch')})"
         about["last"] = f"{_figures(measured[-1])} (epoch {measured[-1].get('epoch')})"
     weights = [path / "checkpoints" / f"{name}.safetensors" for name in ("best", "last")]
     about["weights"] = ", ".join(str(file) for file in weights if file.is_file())
     about["tests"] = "; ".join(_tests(path))
-    if lost := [one for one in records if not math.isfinite(one.get("loss", 0.0))]:
+    if lost := [record for record in records if not math.isfinite(record.get("loss", 0.0))]:
         found.append(problem("not_finite", f"the loss was not finite in epoch {lost[0].get('epoch')}"))
     if not about["weights"]:
         found.append(problem("no_weights", "there are no weights in it"))

@@ -167,9 +167,9 @@ def _predictor_and_inputs(
     class_names: str | None,
     map_layout: bool,
 ) -> "tuple[Predictor | Exported, list[Recordings], dict]":
-    """The network, what it is asked and what its file says of it.
+    """The network, the recordings to predict, and the facts in the header of the weights.
 
-    Weights of other projects take from the inputs what they lack.
+    Weights of other projects take layout and class names from the recordings.
     """
     from kinegraph.inference.exported import load_exported
     from kinegraph.models.weights_path import is_exported
@@ -205,7 +205,7 @@ def _predictor_and_inputs(
 
 
 def _published(path: Path, config: "Namespace", class_names: str | None, found: "Recordings") -> "Weights":
-    """A .pth with layout and class names: those that are given, else the config's dataset's, else the input's."""
+    """A .pth with layout and class names: as given, or of the config's dataset, or of the recordings."""
     from kinegraph.data.dataset import open_dataset
     from kinegraph.data.formats import ntu
     from kinegraph.data.formats.conventions import names_of_classes
@@ -310,8 +310,12 @@ def _time(answer: "Answer") -> str:
 
 def _doubt(answer: "Answer") -> tuple[str, str]:
     """What is said of a stretch whose likeliest class is not likely enough to be there."""
-    it = answer.prediction
-    return ("", "") if it.known else (f"  no class reaches {it.least:.0%}, this is the likeliest", "yellow")
+    prediction = answer.prediction
+    return (
+        ("", "")
+        if prediction.known
+        else (f"  no class reaches {prediction.least:.0%}, this is the likeliest", "yellow")
+    )
 
 
 def _verdict(answer: "Answer") -> tuple[str, str]:

@@ -313,7 +313,7 @@ def _about_labels(dataset: SkeletonDataset) -> list[tuple[str, str]]:
 
 
 def _classes(dataset: SkeletonDataset) -> str:
-    """Clips a class: each where they are few, else their range."""
+    """The number of clips of each class; of many classes the least and the largest number."""
     counts = np.bincount(dataset.label[dataset.label >= 0], minlength=len(dataset.class_names))
     there = np.flatnonzero(counts)
     if not len(there):

@@ -47,8 +47,7 @@ class Reading(Facts, total=False):
         float | None, "bring clips to so many frames a second first, such as those of the training."
     ]
     min_score: Annotated[
-        float | None,
-        "joints with a lower score count as not seen; jumps, fill and smooth clean further, see prepare.",
+        float | None, "joints with a lower score count as not seen; jumps, fill and smooth clean further, see prepare."
     ]
     mend_sides: Annotated[bool, "see prepare."]
     jumps: Annotated[float | None, "see prepare."]
@@ -65,14 +64,14 @@ class Reading(Facts, total=False):
 def say_of_inputs(found: "Sequence[Recordings]", inputs: Sequence[Path]) -> None:
     """Print what was assumed, skipped and changed while inputs were read, what was said of several once."""
     said: dict[str, list[str]] = {}  # what was assumed -> of which inputs
-    for one, path in zip(found, inputs, strict=True):
-        for line in one.assumed:
+    for recordings, path in zip(found, inputs, strict=True):
+        for line in recordings.assumed:
             said.setdefault(line, []).append(str(path))
     for line, paths in said.items():
         note(f"{first_few(paths)}: assumed {line}")
-    for line in dict.fromkeys(line for one in found for line in one.skipped()):
+    for line in dict.fromkeys(line for recordings in found for line in recordings.skipped()):
         print(f"skipped: {line}", file=sys.stderr)
-    for line in (line for one in found for line in one.changed()):
+    for line in (line for recordings in found for line in recordings.changed()):
         note(line)
 
 

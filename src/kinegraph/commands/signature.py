@@ -34,10 +34,7 @@ CONFIGURED = ("train", "test")  # verbs that take configs of other projects
 LARGEST = 2**63 - 1  # what torch takes as a seed
 MOST = {"workers": 128, "devices": 64, "nodes": 10_000}  # processes: more would take the machine's memory
 # Words that a verb takes besides its options, before its parser sees them.
-BESIDES = {
-    "train": ("train-data-path", "test-data-path", "list", "config", "print-config"),
-    "test": ("from",),
-}
+BESIDES = {"train": ("train-data-path", "test-data-path", "list", "config", "print-config"), "test": ("from",)}
 
 
 @dataclass(frozen=True)
@@ -59,18 +56,18 @@ def options_class(verb: Callable) -> Callable:
 
 def parameters_of(verb: Callable) -> Mapping[str, inspect.Parameter]:
     """The options of a verb by name, those that it shares with other verbs at the end."""
-    return {it.name: it for it in _parameters(options_class(verb))}
+    return {parameter.name: parameter for parameter in _parameters(options_class(verb))}
 
 
 def _parameters(function: Callable) -> Iterator[inspect.Parameter]:
     """The parameters; `**options: Unpack[SomeTypedDict]` stands for its fields, which keep their help."""
-    for it in inspect.signature(function).parameters.values():
-        if it.kind is not it.VAR_KEYWORD:
-            yield it
-        elif typing.get_origin(it.annotation) is typing.Unpack:
-            fields_of = typing.get_type_hints(*typing.get_args(it.annotation), include_extras=True)
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is not parameter.VAR_KEYWORD:
+            yield parameter
+        elif typing.get_origin(parameter.annotation) is typing.Unpack:
+            fields_of = typing.get_type_hints(*typing.get_args(parameter.annotation), include_extras=True)
             for name, hint in fields_of.items():
-                yield inspect.Parameter(name, it.KEYWORD_ONLY, default=None, annotation=hint)
+                yield inspect.Parameter(name, parameter.KEYWORD_ONLY, default=None, annotation=hint)
 
 
 def options_of(function: Callable, prefix: str = "") -> Iterator[Option]:
@@ -78,15 +75,15 @@ def options_of(function: Callable, prefix: str = "") -> Iterator[Option]:
     declared = options_class(function)
     fields_here = fields(declared) if is_dataclass(declared) else ()
     documented = docstring_parser.parse(inspect.getdoc(declared) or "", style=docstring_parser.DocstringStyle.GOOGLE)
-    says = {it.arg_name: " ".join((it.description or "").split()) for it in documented.params}
-    says |= {it.name: it.metadata["help"] for it in fields_here if "help" in it.metadata}
-    for it in _parameters(declared):
-        name, annotation = f"{prefix}{it.name}", it.annotation
+    says = {described.arg_name: " ".join((described.description or "").split()) for described in documented.params}
+    says |= {field.name: field.metadata["help"] for field in fields_here if "help" in field.metadata}
+    for parameter in _parameters(declared):
+        name, annotation = f"{prefix}{parameter.name}", parameter.annotation
         if typing.get_origin(annotation) is typing.Annotated:
-            annotation, says[it.name] = typing.get_args(annotation)
-        word = it.default is it.empty and it.kind is not it.KEYWORD_ONLY
-        default = None if is_dataclass(annotation) else it.default
-        yield Option(name, says.get(it.name, ""), annotation, default, word)
+            annotation, says[parameter.name] = typing.get_args(annotation)
+        word = parameter.default is parameter.empty and parameter.kind is not parameter.KEYWORD_ONLY
+        default = None if is_dataclass(annotation) else parameter.default
+        yield Option(name, says.get(parameter.name, ""), annotation, default, word)
         if is_dataclass(annotation):
             yield from options_of(annotation, prefix=f"{name}.")
 
@@ -98,12 +95,12 @@ def usage_of(verb: Callable, from_config: bool = False) -> str:
 
 def _needed(verb: Callable) -> list[str]:
     """What has to be given, as the usage line shows it."""
-    needed = [it for it in parameters_of(verb).values() if it.default is it.empty]
+    needed = [parameter for parameter in parameters_of(verb).values() if parameter.default is parameter.empty]
     return [
-        f"--{it.name.replace('_', '-')} {it.name.upper()}"
-        if it.kind is it.KEYWORD_ONLY
-        else it.name.upper() + (" ..." if is_list(it.annotation) else "")
-        for it in needed
+        f"--{parameter.name.replace('_', '-')} {parameter.name.upper()}"
+        if parameter.kind is parameter.KEYWORD_ONLY
+        else parameter.name.upper() + (" ..." if is_list(parameter.annotation) else "")
+        for parameter in needed
     ]
 
 
@@ -144,8 +141,10 @@ def declaration(module: str, name: str, with_body: bool = True) -> Any:
     elif isinstance(statement, ast.ClassDef):
         statement = _only_fields(statement)
     known = _statements(module)
-    read = {it.id for it in ast.walk(statement) if isinstance(it, ast.Name) and isinstance(it.ctx, ast.Load)}
-    scope: dict[str, Any] = {"__name__": module} | {it: declaration(module, it) for it in read & known.keys() - {name}}
+    read = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    scope: dict[str, Any] = {"__name__": module} | {
+        other: declaration(module, other) for other in read & known.keys() - {name}
+    }
     exec(compile(ast.Module([statement], []), str(_file(module)), "exec"), scope)
     return scope[name]
 
@@ -157,16 +156,18 @@ def _statements(module: str) -> dict[str, ast.stmt]:
 
 
 def _defined(statements: list[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
-    for it in statements:
-        match it:
+    for statement in statements:
+        match statement:
             case ast.FunctionDef() | ast.ClassDef():
-                yield it.name, it
+                yield statement.name, statement
             case ast.ImportFrom():
-                yield from ((one.asname or one.name, it) for one in it.names)
+                yield from ((alias.asname or alias.name, statement) for alias in statement.names)
             case ast.Assign():
-                yield from ((one.id, it) for target in it.targets for one in ast.walk(target) if _is_name(one))
+                yield from (
+                    (node.id, statement) for target in statement.targets for node in ast.walk(target) if _is_name(node)
+                )
             case ast.If():  # TYPE_CHECKING
-                yield from _defined(it.body)
+                yield from _defined(statement.body)
             case _:
                 pass
 
@@ -182,7 +183,7 @@ def _file(module: str) -> Path:
 
 def _imported(statement: ast.ImportFrom, name: str) -> Any:
     package = statement.module or ""
-    original = next(it.name for it in statement.names if name in (it.asname, it.name))
+    original = next(alias.name for alias in statement.names if name in (alias.asname, alias.name))
     if package.partition(".")[0] == "kinegraph":
         return declaration(package, original)
     if package.partition(".")[0] in sys.stdlib_module_names:
@@ -197,9 +198,10 @@ def _only_signature(function: ast.FunctionDef) -> ast.FunctionDef:
 
 def _only_fields(declared: ast.ClassDef) -> ast.ClassDef:
     said = ast.Expr(ast.Constant(ast.get_docstring(declared) or ""))
-    values = [it for it in declared.decorator_list if ast.unparse(it).startswith("dataclass")]
-    options = not values and any(it.arg == "total" for it in declared.keywords)  # a TypedDict of options
-    kept = [it for it in declared.body if isinstance(it, ast.AnnAssign)] if values or options else []
+    values = [decorator for decorator in declared.decorator_list if ast.unparse(decorator).startswith("dataclass")]
+    options = not values and any(keyword.arg == "total" for keyword in declared.keywords)  # a TypedDict of options
+    annotated = [statement for statement in declared.body if isinstance(statement, ast.AnnAssign)]
+    kept = annotated if values or options else []
     bases, keywords = (declared.bases, declared.keywords) if options else ([], [])
     return ast.fix_missing_locations(ast.ClassDef(declared.name, bases, keywords, [said, *kept], values, lineno=1))
 
@@ -209,7 +211,7 @@ def _only_fields(declared: ast.ClassDef) -> ast.ClassDef:
 
 @dataclass(frozen=True)
 class Declared:
-    """An option. choices: the only values that it takes. flag: it takes none. word: it is typed without its name."""
+    """An option. choices: its values, if limited. flag: typed without a value. word: a value typed without the name."""
 
     name: str
     choices: tuple[str, ...] = ()
@@ -221,8 +223,8 @@ class Declared:
 def declared(verb: str) -> tuple[Declared, ...]:
     """The arguments and options of a verb, in order."""
     return tuple(
-        Declared(it.name, tuple(map(str, _choices(it.annotation))), it.annotation is bool, it.word)
-        for it in options_of(verb_of(verb))
+        Declared(option.name, tuple(map(str, _choices(option.annotation))), option.annotation is bool, option.word)
+        for option in options_of(verb_of(verb))
     )
 
 
@@ -259,11 +261,13 @@ def check_names(verb: str, argv: Sequence[str]) -> None:
 
 def check_needed(verb: str, argv: Sequence[str]) -> None:
     """Raises ValueError for the options that a verb cannot do without; without any word, also for its arguments."""
-    needed = [it for it in parameters_of(verb_of(verb)).values() if it.default is it.empty]
+    needed = [parameter for parameter in parameters_of(verb_of(verb)).values() if parameter.default is parameter.empty]
     typed = {word.partition("=")[0].replace("_", "-") for word in argv}
-    options = [f"--{it.name.replace('_', '-')}" for it in needed if it.kind is it.KEYWORD_ONLY]
-    lacking = [it.name for it in needed if not argv and it.kind is not it.KEYWORD_ONLY]
-    if lacking := [*lacking, *(it for it in options if it not in typed)]:
+    options = [
+        f"--{parameter.name.replace('_', '-')}" for parameter in needed if parameter.kind is parameter.KEYWORD_ONLY
+    ]
+    lacking = [parameter.name for parameter in needed if not argv and parameter.kind is not parameter.KEYWORD_ONLY]
+    if lacking := [*lacking, *(option for option in options if option not in typed)]:
         raise ValueError(missing(lacking, usage_of(verb_of(verb))))
 
 
@@ -286,10 +290,10 @@ def _is_of_others(argv: Sequence[str]) -> bool:
 def _near(name: str, known: set[str], surely: bool) -> str | None:
     """The option that is meant, as it is typed."""
     if surely:
-        last = {it.rpartition(".")[2]: it for it in sorted(known, reverse=True)}
+        last = {path.rpartition(".")[2]: path for path in sorted(known, reverse=True)}
         close = get_close_matches(name, last, n=1, cutoff=ALIKE)
         return typed_name(last[close[0]]) if close else None
-    close = nearest(name, known) or next((it for it in sorted(known) if it.startswith(name)), None)
+    close = nearest(name, known) or next((option for option in sorted(known) if option.startswith(name)), None)
     return typed_name(close) if close else None
 
 
@@ -311,9 +315,9 @@ def check_numbers(least: int = 1, **numbers: int | None) -> None:
 
 def check_ranges(options: Any) -> None:
     """Raises ValueError for the first option of a data class that is outside of its range."""
-    for it in fields(options):
-        least, above, number = it.metadata["least"], it.metadata["above"], getattr(options, it.name)
+    for field in fields(options):
+        least, above, number = field.metadata["least"], field.metadata["above"], getattr(options, field.name)
         if least is not None and not isinstance(number, str):
-            check_numbers(least, **{it.name: number})
+            check_numbers(least, **{field.name: number})
         if above is not None and number is not None and not number > above:
-            raise ValueError(f"{it.name} is {number:g}, expected more than {above}")
+            raise ValueError(f"{field.name} is {number:g}, expected more than {above}")

@@ -98,8 +98,8 @@ def _row(answer: StreamAnswer) -> tuple[str, ...]:
     probability = answer.prediction.probability
     bar = "█" * round(probability * BAR)
     where = plain_name(answer.person) + (" (lost)" if answer.lost else "")
-    doubt = "" if answer.prediction.known else " (rather none of the classes)"
-    return where, plain_name(answer.prediction.class_name) + doubt, f"{probability:.0%}", bar
+    unsure = "" if answer.prediction.known else " (rather none of the classes)"
+    return where, plain_name(answer.prediction.class_name) + unsure, f"{probability:.0%}", bar
 
 
 def _repetitions(counting: Any) -> tuple[str]:

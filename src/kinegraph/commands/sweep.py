@@ -117,9 +117,9 @@ def sweep(
 
     def jobs(place: Path, drawn: Sequence[str]) -> list[Job]:
         return [
-            Job(f"fold {it.number}", config, folder.path, it.split, options.seed, place / f"fold{it.number}",
+            Job(f"fold {fold.number}", config, folder.path, fold.split, options.seed, place / f"fold{fold.number}",
                 [*given, *drawn], validation, plugins)
-            for it in parts
+            for fold in parts
         ]  # fmt: skip
 
     plan = Plan(space, jobs, out, trials, options.monitor, not options.validate, prune, seed)
@@ -136,9 +136,9 @@ def _checked(config: Path, given: Sequence[str], space: Space) -> TrainOptions:
     """The config's options. Raises ValueError where it, or a value that may be drawn, is wrong."""
     if own := [key for key in space if key.partition(".")[0] in OWN]:
         raise ValueError(f"--search {own[0]}: a sweep decides that itself")
-    first = [f"--{key}={one.ends()[0]}" for key, one in space.items()]
-    for key, one in space.items():
-        for value in one.ends():
+    first = [f"--{key}={values.ends()[0]}" for key, values in space.items()]
+    for key, values in space.items():
+        for value in values.ends():
             drawn = parse(train, [str(config), *given, *first, f"--{key}={value}"], from_config=True)["options"]
             check_ranges(drawn)
             check_together(drawn)
@@ -161,8 +161,8 @@ def _introduce(folder: SkeletonDataset, plan: Plan, base: str, by: str, parts: S
     """Print what is searched, on which clips, and which are left alone."""
     inside = folder.indices(base, "train")
     print(f"{counted(plan.wanted, 'trial')} in {plan.out}" + (f", {there:,} are there already" if there else ""))
-    for key, one in plan.space.items():
-        print(f"  {key} = {one}")
+    for key, values in plan.space.items():
+        print(f"  {key} = {values}")
     print(
         f"each is trained on {len(parts)} folds by {by} of the part 'train' of split '{base}', {len(inside):,} clips; "
         f"the other {len(folder) - len(inside):,} clips are not used"
@@ -191,9 +191,9 @@ def _conclude(
     study: "Study", plan: Plan, config: Path, given: Sequence[str], base: str, about: Mapping[str, object]
 ) -> None:
     """Write the best config and the page. Raises ValueError where no trial has a score, behind the page."""
-    trials = [it for it in study.trials if RUN in it.user_attrs]
-    best = max((it for it in trials if it.value is not None and it.state.name == "COMPLETE"), default=None,
-               key=lambda it: (it.value, -it.number))  # fmt: skip
+    trials = [trial for trial in study.trials if RUN in trial.user_attrs]
+    best = max((trial for trial in trials if trial.value is not None and trial.state.name == "COMPLETE"), default=None,
+               key=lambda trial: (trial.value, -trial.number))  # fmt: skip
     text = ""
     if best is not None:
         drawn = [f"--{key}={value}" for key, value in best.params.items()]
@@ -202,11 +202,11 @@ def _conclude(
         write_atomic(plan.out / "best.yaml", text.encode())
         print(f"best: {_line(best, plan)}")
         print(f"best config: {plan.out / 'best.yaml'}")
-    rows = [_row(it) for it in trials]
+    rows = [_row(trial) for trial in trials]
     facts = StudyFacts(f"Sweep of {config.stem}", plan.figure, rows, importance(study), about, text)
     print(f"page: {write_study_page(plan.out / 'report.html', facts)}")
     if best is None:
-        reasons = [it.user_attrs[ERROR] for it in trials if ERROR in it.user_attrs]
+        reasons = [trial.user_attrs[ERROR] for trial in trials if ERROR in trial.user_attrs]
         raise ValueError(f"no trial has a score: {first_few(reasons, 1) or 'all were pruned'}")
     print("the clips outside of the folds were not used: train with the best config, and test it once")
 

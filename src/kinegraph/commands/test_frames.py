@@ -139,14 +139,14 @@ def _figures_json(timelines: Sequence[Timeline], names: Sequence[str], about: Ma
         "figures": figures(timelines).flat(),
         "classes": classes,
         "subjects": {subject: it.flat() for subject, it in by_subject(timelines).items()},
-        "recordings": {one.name: figures([one]).flat() for one in timelines},
+        "recordings": {timeline.name: figures([timeline]).flat() for timeline in timelines},
     }
     return json.dumps(_without_nan(content), indent=1, ensure_ascii=False) + "\n"
 
 
 def _without_nan(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nan(it) for key, it in value.items()}
+        return {key: _without_nan(inner) for key, inner in value.items()}
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
@@ -159,8 +159,12 @@ def _segments_csv(timelines: Sequence[Timeline], names: Sequence[str]) -> str:
 
 
 def _rows(timelines: Sequence[Timeline], names: Sequence[str]) -> Iterator[list[object]]:
-    for one in timelines:
-        for it in one.found:
-            seconds = ["", ""] if one.fps != one.fps else [f"{at / one.fps:.3f}" for at in (it.start, it.end)]
-            label, recording = spreadsheet_cell(names[it.label]), spreadsheet_cell(one.name)
-            yield [recording, it.start, it.end, *seconds, label, f"{it.confidence:.4f}"]
+    for timeline in timelines:
+        for segment in timeline.found:
+            seconds = (
+                ["", ""]
+                if timeline.fps != timeline.fps
+                else [f"{at / timeline.fps:.3f}" for at in (segment.start, segment.end)]
+            )
+            label, recording = spreadsheet_cell(names[segment.label]), spreadsheet_cell(timeline.name)
+            yield [recording, segment.start, segment.end, *seconds, label, f"{segment.confidence:.4f}"]

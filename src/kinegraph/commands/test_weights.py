@@ -241,10 +241,7 @@ def _open_weights(checkpoint: Path, folder: SkeletonDataset, keep: bool) -> Weig
         if keep:
             raise ValueError(f"--keep is for weights files of Kinegraph, {checkpoint} is another project's")
         weights = published_weights(
-            checkpoint,
-            layout=folder.layout,
-            class_names=folder.class_names,
-            say=lambda line: print(f"note: {line}"),
+            checkpoint, layout=folder.layout, class_names=folder.class_names, say=lambda line: print(f"note: {line}")
         )
     else:
         weights = load_trained(checkpoint)

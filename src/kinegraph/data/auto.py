@@ -93,10 +93,10 @@ def _mirrored(
         return replace(preprocessing, test_mirror=False, augment=replace(varied, mirror=0.0)), (
             f"no mirrored clips: {reason}"
         )
-    if twins := twin_names(names):
+    if pair := mirrored_by_name(names):
         varied = replace(varied, mirror_labels=True)
         return replace(preprocessing, test_mirror=False, augment=varied), (
-            f"mirrored clips of '{twins[0]}' train '{twins[1]}' and the other way round"
+            f"mirrored clips of '{pair[0]}' train '{pair[1]}' and the other way round"
         )
     if not len(looked):
         return (
@@ -120,19 +120,19 @@ def mirror_forbidden(
     group: np.ndarray,
     preprocessing: Preprocessing,
 ) -> str:
-    """Why these clips must not be mirrored, or nothing: two classes look like twins, and are not called so.
+    """Why these clips must not be mirrored, or "": two classes look like mirror images, but have other names.
 
     group: of each clip, such as its subject; clips of a group are not compared. preprocessing: how bodies are placed.
     """
     if not layout.mirror:
         return f"layout '{layout.name}' says nothing of left and right"
-    if twins := twin_looks(*_looks(clips, preprocessing), label, group, mirrored_classes(class_names)):
-        one, other = (class_names[i] for i in twins)
+    if pair := mirrored_by_look(*_looks(clips, preprocessing), label, group, mirrored_classes(class_names)):
+        one, other = (class_names[i] for i in pair)
         return f"mirrored clips of '{one}' look like '{other}' and the other way round"
     return ""
 
 
-def twin_names(names: Sequence[str]) -> tuple[str, str] | None:
+def mirrored_by_name(names: Sequence[str]) -> tuple[str, str] | None:
     """The first two classes that are mirror images by name."""
     mirrored = mirrored_classes(names)
     one = np.flatnonzero(mirrored != np.arange(len(names)))
@@ -145,16 +145,16 @@ def labels_of_mirrored(preprocessing: Preprocessing, class_names: Sequence[str])
     if (
         varied.mirror_labels
         or not (varied.mirror or preprocessing.test_mirror)
-        or not (twins := twin_names(class_names))
+        or not (pair := mirrored_by_name(class_names))
     ):
         return []
     return [
-        f"mirrored clips of '{twins[0]}' keep their class, though by name '{twins[1]}' is its mirror image; "
+        f"mirrored clips of '{pair[0]}' keep their class, though by name '{pair[1]}' is its mirror image; "
         "preprocessing.augment.mirror_labels gives them that class"
     ]
 
 
-def twin_looks(
+def mirrored_by_look(
     seen: Float[np.ndarray, "n d"],
     mirrored: Float[np.ndarray, "n d"],
     label: Int[np.ndarray, "n"],
@@ -164,8 +164,9 @@ def twin_looks(
     """Two classes whose clips, once mirrored ones are around, mostly lie nearest to those of the other class.
 
     A clip's nearest neighbour among clips of other groups (subjects) is found twice, without and with mirrored clips.
-    Twins are classes that both lose clips to the other's mirror image, more than they win back by their own. So two
-    classes that are hard to tell apart anyway are no twins. mirrored_label: of a mirrored clip of each class.
+    Two classes are mirror images if both lose clips to the other's mirrored clips, more than they win back by their own
+    mirrored clips. So two classes that are hard to tell apart anyway do not count. mirrored_label: the class of a
+    mirrored clip of each class.
     """
     apart = group[:, None] != group[None, :]
     plain = np.where(apart, _distances(seen, seen), np.inf)

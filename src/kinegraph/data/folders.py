@@ -20,8 +20,8 @@ STARTS = (".", "~$")  # hidden; open in Excel or Word
 class Place:
     """A folder with the names in it, in order.
 
-    files: also behind links. others: pipes and devices. broken: links to what is not there. fault: why the folder
-    cannot be listed.
+    files: also behind links. others: pipes and devices. broken: links without a target. fault: why the folder cannot be
+    listed.
     """
 
     path: Path
@@ -107,7 +107,7 @@ def _is_left_behind(name: str) -> bool:
 
 
 def unpacked(folder: Path) -> Path:
-    """The folder, or the one in it, and so on, where nothing else is: archives are often unpacked so."""
+    """The innermost of folders that hold one folder and nothing else, as archives are often unpacked."""
     place = next(places(folder))
     while len(place.folders) == 1 and not place.files:
         inner = _place(place.path / place.folders[0])

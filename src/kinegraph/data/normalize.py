@@ -1,8 +1,8 @@
 """Clips into common coordinates: empty frames filled, bodies centred and turned, pixels scaled. Axes M T V C.
 
-Pure functions to float32; what they are given stays as it is. A joint, frame or person that was not seen is all zero,
-and stays so except where a function says otherwise. The steps may be composed in any way; their sources name the
-published recipes that have them.
+Pure functions to float32; the arguments stay unchanged. A joint, frame or person that was not seen is all zero, and
+stays zero except where a function says otherwise. The steps may be composed in any way; the sources name the published
+recipes that use them.
 """
 
 from collections.abc import Iterable, Sequence

@@ -27,7 +27,7 @@ TASKS_AHEAD = 3  # tasks a process that are under way: memory does not grow with
 
 
 def cores() -> int:
-    """Those that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -329,7 +329,7 @@ def _consistent(keypoint: Float[np.ndarray, "M T V C"], seen: Bool[np.ndarray, "
     size = np.maximum(_boxes(pose, joints), 1e-6)
 
     def apart(i: int, j: int) -> Float[np.ndarray, "t"]:
-        """From where row i last had somebody to who is in row j now, in body sizes; infinite where one is not there."""
+        """Distance from the last person of row i to the present person of row j, in body sizes; infinite if none."""
         both = joints[i] & seen[j, 1:]
         far = np.linalg.norm(keypoint[j, 1:] - pose[i], axis=-1)
         mean = (far * both).sum(1) / np.maximum(both.sum(1), 1)

@@ -134,7 +134,7 @@ class WindowDataset(Samples):
 
 
 def labels_of(folder: SkeletonDataset, index: int) -> Bool[np.ndarray, "T classes"]:
-    """The classes of each frame of a recording; frames without one have that of nothing, where there is one."""
+    """The classes of each frame of a recording. Frames without a class have `folder.none`, if the dataset has it."""
     labels = folder.labels_of(index)
     if folder.none is not None:
         labels[:, folder.none] |= ~labels.any(axis=1)
@@ -142,7 +142,7 @@ def labels_of(folder: SkeletonDataset, index: int) -> Bool[np.ndarray, "T classe
 
 
 def concerns(windows: WindowDataset, stride: int) -> list[str]:
-    """What of windows and segments will hardly be learnt, a line each. stride: frames that one answer is for."""
+    """Lines on windows and segments that will hardly be learnt. stride: frames of one answer."""
     folder, longest = windows.folder, int(windows.folder.frames[windows.indices].max())
     lengths = [segment.end - segment.start for i in windows.indices.tolist() for segment in (folder.segments or ())[i]]
     usual = int(np.median(lengths)) if lengths else 0

@@ -162,9 +162,7 @@ def per_class_precision(counts: ClassCounts) -> Float[np.ndarray, "classes"]:
 
 
 def bootstrap_intervals(
-    counts: ClassCounts,
-    rng: np.random.Generator,
-    resamples: int = 10_000,
+    counts: ClassCounts, rng: np.random.Generator, resamples: int = 10_000
 ) -> dict[str, tuple[float, float]]:
     """95 % percentile bootstrap intervals of top1 and mean_class_accuracy: {"top1": (low, high), ...}.
 

@@ -152,7 +152,10 @@ class Bouts:
 def bouts(recordings: Sequence[tuple[Sequence[Segment], float]], label: int) -> Bouts:
     """recordings: the segments of each, and its frames a second."""
     lasts = [
-        (segment.end - segment.start) / fps for segments, fps in recordings for segment in segments if it.label == label
+        (segment.end - segment.start) / fps
+        for segments, fps in recordings
+        for segment in segments
+        if segment.label == label
     ]
     mean, longest = (float(np.mean(lasts)), max(lasts)) if lasts else (float("nan"),) * 2
     return Bouts(label, len(lasts), mean, longest)

@@ -27,10 +27,11 @@ SECONDS_AN_HOUR = 3600
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """One recording. probabilities: of each class in each frame. labels: which classes each frame has.
+    """The truth and the probabilities of each frame of one recording.
 
-    several: whether a frame may have several classes; else a frame has one, that of nothing where it has no label.
-    none: number of the class of nothing; without one, frames without a label are ignored. fps: NaN where unknown.
+    probabilities: of each class in each frame. labels: which classes each frame has.
+    several: whether a frame may have several classes. Otherwise it has one, or none.
+    none: number of the class of frames without a label. None: these frames are ignored. fps: NaN where unknown.
     """
 
     name: str
@@ -52,12 +53,12 @@ class Timeline:
 
     @cached_property
     def segments(self) -> list[Segment]:
-        """The true segments, without those of nothing."""
+        """The true segments, without those of the class `none`."""
         return self._something(runs_of_each(self.labels)) if self.several else runs(self.truth, none=self.none)
 
     @cached_property
     def found(self) -> list[Segment]:
-        """The predicted segments, without those of nothing."""
+        """The predicted segments, without those of the class `none`."""
         if self.several:
             return self._something(runs_of_each(self.probabilities >= SEVERAL_FROM, self.probabilities))
         return runs(self.predicted, self.probabilities, none=self.none)
@@ -67,7 +68,7 @@ class Timeline:
 
     @cached_property
     def counts(self) -> Int[np.ndarray, "classes 3"]:
-        """Frames of each class: those that have it, those that are given it, and those of both."""
+        """Frames of each class: in the truth, in the predictions, and in both."""
         if self.several:
             there, given = self.labels, self.probabilities >= SEVERAL_FROM
         else:
@@ -83,12 +84,12 @@ class Timeline:
 
 @dataclass(frozen=True)
 class SegmentFigures:
-    """Of some recordings; shares from 0 to 1, NaN where there is nothing to measure.
+    """The figures of some recordings. All are shares from 0 to 1, NaN where there is nothing to measure.
 
-    accuracy: of frames; where a frame may have several classes, of all yes and no. f1: by the least overlap. edit: NaN
-    where a frame may have several classes. mean_ap: by the least overlap. delay: seconds from the start of a segment to
-    its first right frame, the median. missed: segments without a right frame. alarms: predictions that touch no segment
-    of their class, an hour of the frames that count.
+    accuracy: share of right frames; where a frame may have several classes, of right answers for each class of each
+        frame. edit: NaN where a frame may have several classes. f1, mean_ap: for each least overlap.
+    delay: median of the seconds from the start of a segment to its first right frame. missed: share of the segments
+        without a right frame. alarms: predictions an hour that overlap no segment of their class.
     """
 
     frames: int
@@ -112,7 +113,7 @@ class SegmentFigures:
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """Of one class: frames that have it, precision and recall of frames, hits of segments by the least overlap."""
+    """The figures of one class. frames: that have it. precision, recall: of frames. counts: for each least overlap."""
 
     label: int
     frames: int
@@ -172,7 +173,7 @@ def by_subject(timelines: Sequence[Timeline]) -> dict[str, SegmentFigures]:
 
 
 def sums(timeline: Timeline) -> dict[str, tuple[float, float]]:
-    """Figures of one recording as part and whole; those of several are the sum of parts by the sum of wholes."""
+    """Figures of one recording as (part, whole). Of several recordings: the sum of parts over the sum of wholes."""
     truth, found = timeline.segments, timeline.found
     whole = timeline.labels.size if timeline.several else timeline.known
     accuracy = _accuracy([timeline])
@@ -202,7 +203,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _mean_edit(timelines: Sequence[Timeline], pairs: Sequence[Pair]) -> float:
-    """Over the recordings with frames that count: of others the order of classes is not known."""
+    """The mean over the recordings that have frames with a known class."""
     return _mean(
         [edit_score(_order(a), _order(b)) for timeline, (a, b) in zip(timelines, pairs, strict=True) if timeline.known]
     )

@@ -81,7 +81,7 @@ def not_read(value: object, path: str = "") -> Iterator[tuple[Block, str, str]]:
 
 
 def path_to(block: Block, config: object) -> str:
-    """The keys and places that lead to a block, as --cfg-options takes them; "" for one that is not there."""
+    """The keys and indices that lead to a block, as --cfg-options takes them; "" where the config has no such block."""
     inside: Iterable[tuple[object, object]] = ()
     if isinstance(config, Block):
         inside = config.items()

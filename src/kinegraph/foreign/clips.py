@@ -244,7 +244,7 @@ def _tests_as_validated(recipe: Recipe, found: Mapping[str, Path]) -> bool:
 
 
 def _is_in(clip: SkeletonClip, source: Source) -> bool:
-    """Whether a clip of a part's file is in the part. Arrays are read with their fellows, train_ with val_."""
+    """Whether a clip of a part's file is in the part. Arrays of all parts are read together, train_ with val_."""
     if source.split is None:
         own = PART_FILE.fullmatch(Path(source.path).name)
         return own is None or own[1] in clip.splits.values()

@@ -49,11 +49,7 @@ NETWORKS: dict[str, tuple[str, dict[str, object], dict[str, object]]] = {  # cla
     "model.agcn.Model": ("agcn.PersonAGCN", {"drop_out": ANY}, {}),
     "model.aagcn.Model": ("aagcn.AAGCN", {"drop_out": ANY, "attention": ANY}, AUTHORS),
     "model.ctrgcn.Model": ("ctrgcn.CTRGCN", {"drop_out": ANY}, AUTHORS | {"temporal_relu": False}),
-    "model.msg3d.Model": (
-        "msg3d.MSG3D",
-        {"num_gcn_scales": ANY, "num_g3d_scales": ANY},
-        AUTHORS | {"symmetric": True},
-    ),
+    "model.msg3d.Model": ("msg3d.MSG3D", {"num_gcn_scales": ANY, "num_g3d_scales": ANY}, AUTHORS | {"symmetric": True}),
 }
 # Settings of the training that main.py of a project takes where the file does not say them.
 DEFAULTS: dict[str, dict[str, object]] = {

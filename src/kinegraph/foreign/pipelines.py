@@ -34,8 +34,8 @@ Values = dict[str, tuple[Any, Block, str]]  # options of our preprocessing, each
 class Steps:
     """What a pipeline does so far.
 
-    of_test: whether clips of a test go through it. values: what it says. order: kinds of steps as met. features: by the
-    names that the pipeline gives them.
+    of_test: whether clips of a test go through the pipeline. values: options of ours, by name. order: kinds of steps in
+    the order of the pipeline. features: by the names that the pipeline gives them.
     """
 
     recipe: Recipe

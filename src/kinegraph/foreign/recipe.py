@@ -29,7 +29,7 @@ CODE = Unneeded("the project's code does not use it")
 
 
 class Said(NamedTuple):
-    """A value of an option, and where it is from: file, line and the name that it has there."""
+    """A value of an option, and its origin: file, line and name in the other project's config."""
 
     value: Any
     origin: str
@@ -54,12 +54,13 @@ class Source:
 class Recipe:
     """A translated configuration.
 
-    dialect: the project and version. options: by name with dots, in the order of our config. notes: what is left out
-    without changing the weights, or said otherwise here. refused: what cannot be honoured. of_training: those of both
-    that matter to a training, not to a test. tested: options that a test has otherwise; None: that it does not have.
-    parts: train, val and test. dataset: what reading the clips needs to know: layout, units, channels. config: what it
-    is translated from, the keys that matter. copies: blocks of it that were put together while reading. left_out: keys
-    that need no translation, each with its block and the reason.
+    dialect: the project and version. options: by name with dots, in the order of our config.
+    notes: settings that are left out without changing the weights, or that have another form here.
+    refused: settings that cannot be honoured. of_training: notes and refusals that concern a training, not a test.
+    tested: options with another value in a test; None: options that a test does not have.
+    parts: train, val and test. dataset: facts for reading the clips: layout, units, channels.
+    config: the other project's config. copies: blocks of it that were put together while reading.
+    left_out: keys that need no translation, each with its block and the reason.
     """
 
     path: Path
@@ -87,7 +88,7 @@ class Recipe:
             self.options[option] = said
 
     def say_tested(self, option: str, value: object, block: Block, key: str) -> None:
-        """Set an option for tests alone. A training and its validation have one: that they differ is refused there."""
+        """Set an option for tests alone. It is refused for a training, whose validation has the same options."""
         what = f"{option.removeprefix('preprocessing.')} differs between training and testing; here it is one"
         self.refuse(what, block, key, training=True)
         if (said := self._said(value, block, key)) is not None:
@@ -137,7 +138,7 @@ class Recipe:
         return self.copies[-1]
 
     def refuse_the_rest(self, tested: Sequence[str]) -> None:
-        """Refuse each key that nothing has read, so that none is lost. tested: beginnings of those that tests need."""
+        """Refuse each key that nothing has read, so that no key is lost. tested: how the keys that tests need begin."""
         for part in (self.config, *self.copies):
             for block, key, inside in list(not_read(part)):
                 outside = path_to(block, self.config)

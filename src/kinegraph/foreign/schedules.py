@@ -102,7 +102,7 @@ def early_stop(hook: Block, recipe: Recipe) -> None:
 
 
 def best_by(block: Block, key: str, recipe: Recipe) -> None:
-    """Say which figure makes weights the best, from the name that it has there."""
+    """Set `monitor`, the figure that chooses the best weights, from its name in the other project."""
     name = block.get(key)
     if "mean" in str(name):
         recipe.say("monitor", "mean_class_accuracy", block, key)

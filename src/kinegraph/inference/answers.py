@@ -149,11 +149,7 @@ def _timeline(predictor: Asked, group: Iterable[tuple[_Piece, np.ndarray]], wind
 
 
 def _pieces(
-    predictor: Asked,
-    asked: Iterable[Question],
-    per_person: bool,
-    window: int | str | None,
-    stride: int | str | None,
+    predictor: Asked, asked: Iterable[Question], per_person: bool, window: int | str | None, stride: int | str | None
 ) -> Iterator[_Piece]:
     for number, question in enumerate(asked):
         clip = predictor.fit(question.clip)

@@ -17,7 +17,7 @@ from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 
 class Known(Protocol):
-    """What knows its joints and classes: weights, an exported network."""
+    """A network with known joints and classes: weights, or an exported network."""
 
     @property
     def layout(self) -> JointLayout: ...
@@ -58,7 +58,7 @@ def fitted(
 
 
 def with_joints(clip: SkeletonClip, wanted: JointLayout, map_layout: bool) -> SkeletonClip:
-    """The clip with the joints of a layout, and with that layout: its bones are those that the network knows."""
+    """The clip with the joints and the layout of the network; the network knows the bones of this layout."""
     if clip.layout.joints == wanted.joints:
         return clip if clip.layout == wanted else replace(clip, layout=wanted)
     if can_add_midpoints(clip.layout.joints, wanted):
@@ -102,7 +102,7 @@ def joints_by_name(found: Sequence[str], wanted: Sequence[str]) -> tuple[int | N
 def _same(
     found: Sequence[str], wanted: Sequence[str], otherwise: Sequence[int | None] | None = None
 ) -> tuple[int | None, ...]:
-    """The place of each wanted name. otherwise: of those that are not there, unless another joint has taken it."""
+    """The index of each wanted name. otherwise: the index of names that are missing, unless another joint has it."""
     places = {name: place for place, name in enumerate(found) if found.count(name) == 1}
     order = [places.get(name) if wanted.count(name) == 1 else None for name in wanted]
     if otherwise is None:

@@ -123,8 +123,8 @@ def encoder_for(clips: Sequence[SkeletonClip], classes: Sequence[str | None], *,
     """An encoder of the joints and coordinates of the first clip; its head answers nothing yet.
 
     How bodies are placed, and whether clips may be seen in the mirror, follows from the clips and the names of their
-    classes. examples: a head will be fitted to these clips. Then the network is `FixedFeatures`, which answers better
-    and looks at them; else it is `PoseStatistics`, whose vectors can be compared with those of other calls.
+    classes. examples: a head will be fitted to these clips: the network is `FixedFeatures`, which fits itself to them
+    and is more accurate. Otherwise it is `PoseStatistics`, whose vectors of different calls can be compared.
     Raises ValueError where there is no clip.
     """
     if not clips:

@@ -29,10 +29,12 @@ def engine_asked(
 ) -> Predictor | Exported:
     """The predictor as an engine computes it.
 
-    predictor: on its device, see `predictor.placed`. engine: "onnxruntime" or "openvino", or "auto": what answers such
-    clips fastest, and as exactly as the predictor's precision asks, measured once and kept. clips: that fit, some of
-    those that will be asked; each engine answers all of them. say: gets a line that says what was chosen, and why.
-    Raises ValueError where the engine that is named is not possible.
+    predictor: on its device, see `predictor.placed`.
+    engine: "onnxruntime", "openvino", or "auto": the fastest engine that is as exact as the predictor's precision asks,
+        measured once and kept.
+    clips: some of the clips to predict, which fit the network; each engine is measured on all of them.
+    say: gets a line with the choice and its reason.
+    Raises ValueError where the named engine is not possible.
     """
     if reason := _no_choice(predictor):
         if engine != "auto":

@@ -1,8 +1,8 @@
 """From probabilities over time to events: who does what from when to when. Pure functions, one person at a time.
 
-The probabilities are averaged over `delay` frames before and behind each moment, which costs as much delay and not
-more. An event begins where a class reaches `enter`, and ends where it falls below `leave` or another class takes over.
-Two thresholds, so that a probability that trembles about one of them makes one event and not many (hysteresis).
+The probabilities are averaged over `delay` frames before and behind each moment, so that events come `delay` frames
+late. An event begins where a class reaches `enter`, and ends where it falls below `leave` or another class takes over.
+With two thresholds (hysteresis) a probability that varies around one of them gives one event and not many.
 """
 
 from collections.abc import Hashable, Iterable, Sequence

@@ -1,8 +1,8 @@
 """Which joints and moments an answer rests on: class activation maps, exact because the head is linear.
 
 The networks average what their last block says of every person, moment and joint, and the head is a linear map: so a
-logit is a sum over persons, moments and joints, and each of them has its share. A share says where the evidence
-stands in the last block; by then a joint has also heard of its neighbours, and a moment of those around it.
+logit is a sum over persons, moments and joints, and each of them has its share. A share says where the evidence is in
+the last block; there a joint also depends on its neighbours, and a moment on the moments around it.
 Source: Zhou et al. 2016 (arXiv:1512.04150), section 2; the sum over the graph's joints in place of an image's pixels.
 """
 

@@ -142,7 +142,7 @@ class FrameByFrame(nn.Module):
 
 
 def _kept(block: StreamedBlock) -> list[tuple[int, int]]:
-    """Frames and channels that a block keeps: of what it convolves, and of what its residual path will add."""
+    """(frames, channels) of the past that a block keeps: for its convolution, and for its residual path."""
     kept = [(block.span - 1, block.width)]
     return kept if block.residual is None else [*kept, (block.span - 1 - block.around, block.width_in)]
 

@@ -55,11 +55,12 @@ def read_inputs(
 ) -> list[Recordings]:
     """The recordings of each path; coordinates are read later, while clips are taken.
 
-    classes: names that labels are compared with: of a format's ways to label, the one that has most of them is taken.
+    classes: the network's classes. Where a format can label clips in several ways, the way with most of these names
+        is taken.
     options: facts that the files do not contain: layout, bodies, workers, pose, watch and those of `COMMON`; split and
-        part of dataset folders. A format takes those that it knows.
+        part of dataset folders. A format gets the options that it knows.
     everybody: take all people of a clip, where a format would keep the best few.
-    layout: of the network; files that do not say theirs have it, unless their bodies clearly have another one.
+    layout: of the network. Files that do not state a layout get this one, unless their bodies clearly have another.
     Raises ValueError for a path that is not recognised and for an option that none of the formats has.
     """
     options = {name: value for name, value in (options or {}).items() if value is not None}

@@ -1,4 +1,4 @@
-"""`kinegraph.predict`: what is done in one clip. Nothing here needs torch before it is asked."""
+"""`kinegraph.predict`: the action of one clip. Importing this module does not import torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -81,12 +81,12 @@ def predict(
     map_layout: bool = False,
     compare: bool = True,
 ) -> Prediction:
-    """What is done in one clip: class names and a probability for each.
+    """Recognise the action of one clip: a probability for each class.
 
     Of the result, .class_name is the answer and .top() the likeliest few with their probabilities.
 
-    model: what `load_model` or `load_weights` gave, a run, or the path or name of a weights file or of a file that
-        `export` wrote, which is then read anew each time. The network is asked on the device where it is.
+    model: from `load_model` or `load_weights`; a run; or the path or name of a weights file or of a file that `export`
+        wrote, which is then read at each call. The network computes on the device where it is.
     clip: a clip, such as dataset[i], or the coordinates of one person (T, V, C) or several (M, T, V, C) with the joints
         in the network's order: metres (C = 3) or pixels (C = 2), as in the recordings that it was trained on; or a
         file or a table of pandas or polars with one clip, in a form that `kinegraph.read` takes.

@@ -55,7 +55,7 @@ def check_lengths(window: int | str | None, stride: int | str | None) -> None:
 
 
 def window_starts(frames: int, window: int, stride: int) -> list[int]:
-    """First frames of the windows: every `stride` frames, the last one so that it ends with the recording.
+    """First frames of the windows: one every `stride` frames. The last window ends with the recording.
 
     Raises ValueError where windows would leave frames out.
     """

@@ -59,7 +59,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def _state_in(found: object) -> dict[object, Tensor]:
-    """The tensors by name in a checkpoint, or {}; where it has several such dicts, the one that a test would load."""
+    """The tensors of a checkpoint by name, or {}. Of several such dicts, the one that a test would load."""
     if not isinstance(found, dict):
         return {}
     for state in (*(found.get(key) for key in STATES), found):
@@ -69,9 +69,9 @@ def _state_in(found: object) -> dict[object, Tensor]:
 
 
 def _without_wrappers(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The network's own tensors by its own names: without what wraps it, such as DistributedDataParallel and Lightning.
+    """The network's tensors under its own names, without the prefix of DistributedDataParallel, Lightning and others.
 
-    What else the wrapper has, such as the number of steps of an average or the weights of a loss, is left out.
+    Other tensors of the wrapper, such as the weights of a loss, are left out.
     """
     for wrapper in WRAPPERS:
         inside = {name.removeprefix(wrapper): tensor for name, tensor in state.items() if name.startswith(wrapper)}

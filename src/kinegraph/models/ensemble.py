@@ -36,10 +36,10 @@ class Ensemble(SkeletonNetwork):
         adjacency: the graph in K partitions; adjacency[k, v, w] weighs the edge from joint v to joint w.
         channels: numbers per joint and frame.
         classes: number of classes.
-        streams: into how many equal parts the channels are divided: by default those of the recipe, else one.
-        members: of each member `network`, its class; `streams`, which of these parts it sees, from 0, by default all;
-            and its options. A class with an argument `streams` gets the number of these parts. Networks that norm all
-            people of a clip together, or bring a loss, cannot be members.
+        streams: number of equal parts of the channels; by default the recipe's number of streams, or 1.
+        members: for each member `network`, the class; `streams`, the parts that the member sees, from 0, by default
+            all; and the options of the class. A class with an argument `streams` gets the number of these parts.
+            Networks that norm all people of a clip together, or have a loss of their own, cannot be members.
 
     Raises ValueError naming what is wrong with a member.
     """

@@ -252,7 +252,7 @@ class MSG3D(SkeletonNetwork):
     result, and a person who is not there becomes the constants of the norm, not zero.
 
     Args:
-        adjacency: any partition of the bones; only which joints it joins matters.
+        adjacency: any partition of the bones; only which joints are connected matters.
         channels: numbers per joint and frame.
         classes: number of classes.
         people: bodies that the norm has scales for. A clip of fewer is filled up with zeros, of more is refused.
@@ -326,7 +326,7 @@ class MSG3D(SkeletonNetwork):
 
     @staticmethod
     def kept_graph(graph: Float[Tensor, "K V V"]) -> Float[Tensor, "1 V V"]:
-        """Its bones: all else is computed from them."""
+        """The bones of the graph, from which all graphs of the network are computed."""
         return bones_of(graph)
 
     def whole_clips(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N P T V C"]:

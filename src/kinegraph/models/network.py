@@ -127,10 +127,11 @@ class SkeletonNetwork(nn.Module):
         return graph
 
     def forward_features(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
-        """What the network knows of each moment and joint of each body; bodies do not see each other.
+        """The features of each moment and joint of each body. No body depends on another.
 
-        May also take `copies`: while training, the last body stands for so many bodies that are alike, and has to
-        count as often in whatever is computed over the batch. Without it absent bodies are computed one by one.
+        May also take `copies`: while training, the last body stands for that many equal bodies, and must be counted
+        that often in all that is computed over the batch (BatchNorm). Without `copies` absent bodies are computed one
+        by one.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define forward_features(self, x)")
 
@@ -144,9 +145,9 @@ class SkeletonNetwork(nn.Module):
     def own_loss(
         self, more: Float[Tensor, "N M ..."], logits: Float[Tensor, "N classes"], labels: Int[Tensor, "N"]
     ) -> Float[Tensor, ""]:
-        """A loss that is added to the run's loss while training; a network that has one defines it.
+        """A loss that is added to the run's loss while training. Networks with such a loss define this method.
 
-        more: what `features_and_more` says of each person of each clip. logits: without gradient.
+        more: of each person of each clip, from `features_and_more`. logits: without gradient.
         """
         raise NotImplementedError(f"{type(self).__name__} brings no loss")
 

@@ -31,8 +31,8 @@ def optimize(
     fewer multiplications (float32 on a CPU), and bodies are computed a few at a time, so that memory does not grow with
     the batch. The model is left alone; later changes of it are not seen.
 
-    model: a SkeletonNetwork in float32 or float64. Its `fold` says what is made of it; one of the user's own that has
-        no `fold` is copied, and computes a few bodies at a time.
+    model: a SkeletonNetwork in float32 or float64. Its `fold` gives the folded network; a network of the user's own
+        without `fold` is copied, and computes a few bodies at a time.
     precision: "fp32" gives the model's logits to about 1e-6 of their size, "bf16" to about 1e-2. "auto" takes bf16
         on a GPU with matrix units for it, on a CPU with such units (AMX) if it is measured faster there (once, and
         kept), and fp32 elsewhere.

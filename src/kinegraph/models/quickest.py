@@ -126,7 +126,7 @@ def _measured(
 def milliseconds(
     calls: Mapping[str, Callable[[], object]], clock: Callable[[], float] | None = None
 ) -> dict[str, float]:
-    """The shortest time of each call; they take turns, so that other programs disturb all of them alike."""
+    """The shortest time of each call. The calls are measured in turn, so that other programs disturb all alike."""
     found, begin, now = dict.fromkeys(calls, np.inf), time.perf_counter(), clock or time.perf_counter
     for call in calls.values():
         call()  # the first time includes what is prepared once

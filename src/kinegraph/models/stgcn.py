@@ -17,14 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
-from kinegraph.models.layers.blocks import (
-    Identity,
-    check_blocks,
-    check_kernel,
-    over_time,
-    scale_joints,
-    shortcut,
-)
+from kinegraph.models.layers.blocks import Identity, check_blocks, check_kernel, over_time, scale_joints, shortcut
 from kinegraph.models.layers.folding import FoldedGraphConvolution, finish_folding, fold_norm
 from kinegraph.models.layers.graph_product import graph_product
 from kinegraph.models.layers.streaming import Ring, Rows, StreamedBlock, StreamedNetwork, over_frames

@@ -123,7 +123,7 @@ class Block(nn.Module):
 
 
 class Streamed(StreamedBlock):
-    """A folded block, frame by frame. Zeros stand for the padding of the maximum too: what it sees is not negative."""
+    """A folded block, frame by frame. The maximum is padded with zeros too: its input is never negative."""
 
     def __init__(self, block: Any):
         temporal = block.temporal

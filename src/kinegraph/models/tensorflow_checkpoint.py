@@ -104,7 +104,7 @@ def write_variables(folder: Path, variables: Mapping[str, Tensor]) -> None:
 
 
 def _graph(names: Iterable[str]) -> bytes:
-    """The objects that variables of these names belong to, numbered so that each stands behind the one that has it."""
+    """The tree of objects that holds the variables, as TensorFlow stores it; parents come before their children."""
     numbers, children = {"": 0}, {"": {}}
     for name in names:
         parent = ""
@@ -188,7 +188,7 @@ class Bundle:
         return torch.frombuffer(bytearray(data), dtype=dtype).reshape(entry.shape)
 
     def text(self, key: str) -> bytes:
-        """The one text under a key: its length, a checksum of that, and its bytes."""
+        """The text under a key. Stored are its length, the checksum of the length, and the bytes."""
         entry = self.entries[key]
         data = self._bytes(key, entry)
         length, place = read_varint(data, 0)

@@ -90,8 +90,8 @@ def open_start(path: str | Path) -> Start:
 def take_over(network: nn.Module, ours: Meaning, start: Start) -> Taken:
     """Copy into the network what fits. Raises ValueError when it is another network, or none of its blocks fits.
 
-    The graph is the weights' own where the joints are the same ones, in whatever order: the network computes what it
-    did there. Else it stays the one that was built for these joints.
+    Where both have the same joints, in any order, the graph of the weights is taken too: the network then computes the
+    same as in its own training. Otherwise the network keeps the graph that was built for its joints.
     """
     here, there = network_kind(network), network_kind(start.model)
     if not (issubclass(here, there) or issubclass(there, here)):
@@ -158,8 +158,8 @@ def describe(
 def freeze_blocks(network: nn.Module, blocks: int, taken: Taken | None = None) -> list[nn.Module]:
     """Stop the first blocks, and what comes before them, from learning. Returns them; keep them in evaluation mode.
 
-    taken: what their tensors are, if known. Raises ValueError when one would be frozen as it starts, or when the
-    network has fewer blocks.
+    taken: which tensors were taken, if known. Raises ValueError when a new tensor would be frozen, or when the network
+    has fewer blocks.
     """
     members = getattr(network, "members", None)
     parts = {"": network} if members is None else {f"members.{i}.": member for i, member in enumerate(members)}
@@ -233,7 +233,7 @@ def _channels(match: Mapping[str, Int[np.ndarray, "n"]], here: _Sizes, there: _S
 
 
 def _take(name: str, ours: Tensor, theirs: Tensor | None, match: dict[str, Any], here: _Sizes, there: _Sizes) -> str:
-    """Copy what fits of one tensor. Returns "whole", "part" or "new"."""
+    """Copy the part of a tensor that fits. Returns "whole", "part" or "new"."""
     if theirs is None or theirs.ndim != ours.ndim:
         return "new"
     if name == "A" and sorted(match["joint"]) != list(range(there.joints)):

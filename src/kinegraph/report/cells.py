@@ -60,7 +60,7 @@ def _frame(page: str, title: str, width: int, height: int) -> str:
 
 
 def _file(path: ShownPath) -> str:
-    """What is in a file, so that it stays in the notebook."""
+    """The content of a file as HTML, so that the notebook still shows it when the file is gone."""
     kind = path.suffix.lower()
     if not path.is_file() or path.stat().st_size > LARGEST:
         return ""

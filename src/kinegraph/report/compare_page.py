@@ -159,8 +159,9 @@ def _options(runs, names, kinds) -> str:
     if not (differences := config_differences([run.config for run in runs])):
         return section("options", "Options", quiet("The configs say the same."))
     heads = ["Option", *(_named(label, kind) for label, kind in zip(names, kinds, strict=True))]
-    said = [one for one in differences if None not in one[1]]
-    unsaid = [one for one in differences if None in one[1]]  # often the default, which a short config leaves out
+    said = [difference for difference in differences if None not in difference[1]]
+    # Often the default, which a short config leaves out.
+    unsaid = [difference for difference in differences if None in difference[1]]
     drawn = [table(heads, list(map(_option, said)), kind="options")] if said else []
     if unsaid:
         rest = table(heads, list(map(_option, unsaid)), kind="options")
@@ -171,7 +172,7 @@ def _options(runs, names, kinds) -> str:
 def _option(difference: tuple[str, list[str | None]]) -> list[str]:
     key, values = difference
     note = text(key).replace(".", ".<wbr>").replace("_", "_<wbr>")
-    return [f"<td>{note}</td>", *('<td class="none">–</td>' if it is None else name(it) for it in values)]
+    return [f"<td>{note}</td>", *('<td class="none">–</td>' if value is None else name(value) for value in values)]
 
 
 def _learning(runs, names, kinds) -> str:

@@ -142,17 +142,17 @@ def _around_centre(layout: JointLayout, tree: dict[int, list[int]]) -> list[int]
     """The joints beside the centre, clockwise from the top: a person's left is on the right, as face to face."""
     side, lower = sides(layout), layout.spine[0] if layout.spine else None
     children = tree[layout.centre]
-    middle = [it for it in children if side[it] == MIDDLE]
-    down = [it for it in middle if lower in _leaves(tree, it)] or middle[1:]
-    up = [it for it in middle if it not in down]
-    left, right = ([it for it in children if side[it] == which] for which in (LEFT, RIGHT))
+    middle = [child for child in children if side[child] == MIDDLE]
+    down = [child for child in middle if lower in _leaves(tree, child)] or middle[1:]
+    up = [child for child in middle if child not in down]
+    left, right = ([child for child in children if side[child] == which] for which in (LEFT, RIGHT))
     return [*up, *_alike(layout, left), *down, *reversed(_alike(layout, right))]
 
 
 def _alike(layout: JointLayout, joints: list[int]) -> list[int]:
     """In an order that is the same for mirrored joints."""
     mirrored = layout.mirrored()
-    return sorted(joints, key=lambda it: min(it, mirrored[it]))
+    return sorted(joints, key=lambda joint: min(joint, mirrored[joint]))
 
 
 def _clockwise(layout: JointLayout, joint: int, children: list[int], angle: float) -> list[int]:
@@ -160,7 +160,7 @@ def _clockwise(layout: JointLayout, joint: int, children: list[int], angle: floa
     side = sides(layout)
     if side[joint] != MIDDLE:
         return _alike(layout, children)[:: 1 if side[joint] == LEFT else -1]
-    left, middle, right = ([it for it in children if side[it] == which] for which in (LEFT, MIDDLE, RIGHT))
+    left, middle, right = ([child for child in children if side[child] == which] for which in (LEFT, MIDDLE, RIGHT))
     order = [*_alike(layout, left), *middle, *reversed(_alike(layout, right))]
     return order[::-1] if np.sin(angle) > 0 else order
 

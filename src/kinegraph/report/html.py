@@ -213,7 +213,7 @@ def _matrix(evaluation: Evaluation, matrix: Matrix) -> str:
 
 
 def _places(matrix: Matrix, classes: int) -> Int[np.ndarray, "classes"]:
-    """The row of each class; of those without one of their own, the last."""
+    """The row of each class; the last row for classes that are shown together."""
     place = np.full(classes, len(matrix.classes))
     place[matrix.classes] = np.arange(len(matrix.classes))
     return place
@@ -289,15 +289,22 @@ def _absent(names: Sequence[str], occurring: Bool[np.ndarray, "classes"]) -> str
 
 def _groups(evaluation: Evaluation) -> str:
     found, tables = groups(evaluation), []
-    every = [it for rows in found.values() for it in rows]
+    every = [group for rows in found.values() for group in rows]
     if not every:
         return ""
-    scale = math.floor(10 * min(it.low for it in every)) / 10, math.ceil(10 * max(it.high for it in every)) / 10
+    scale = (
+        math.floor(10 * min(group.low for group in every)) / 10,
+        math.ceil(10 * max(group.high for group in every)) / 10,
+    )
     mark = evaluation.metrics["top1"]
     for what, rows in found.items():
         cells = [
-            [name(it.name), number(f"{it.clips}"), interval_bar(it.accuracy, it.low, it.high, scale, mark)]
-            for it in rows
+            [
+                name(group.name),
+                number(f"{group.clips}"),
+                interval_bar(group.accuracy, group.low, group.high, scale, mark),
+            ]
+            for group in rows
         ]
         drawn = table([text(what.capitalize()), "#Clips", "#Top-1, %"], cells, kind="kinds", sortable=len(rows) > 2)
         tables.append(f"<div>{drawn}</div>")

@@ -17,7 +17,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inli
 
 def whole_page(title: str, sections: Iterable[str], *, css: str = "", js: str = "") -> str:
     """The page. sections: made by `section` or else; css and js come after the report's own."""
-    sections = [it for it in sections if it]
+    sections = [section for section in sections if section]
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',

@@ -57,7 +57,7 @@ def player_css() -> str:
 
 
 def player_js() -> str:
-    """The script of players. It wakes every figure above it; where figures are added later, `kinegraphPlayers()`."""
+    """The script of players. It starts the figures above itself; `kinegraphPlayers()` starts those added later."""
     parts = (part(f"player{name}.js") for name in ("_stage", "", "_parts", "_print"))
     return "(() => {\n" + "\n".join(parts) + "})();\n"
 

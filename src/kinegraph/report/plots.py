@@ -159,7 +159,7 @@ def _figures(run: Run) -> Iterator[tuple[str, Figure]]:
 
 
 def learning_figure(curve: Curve, key: str, title: str, scale: float) -> Figure:
-    """A figure of the log over epochs, of training and validation. scale: what its values are multiplied by."""
+    """A figure of the log over epochs, of training and validation. scale: a factor for the values."""
     figure = Figure(figsize=(3.5, 2.4), layout="constrained")  # a column of most journals is 3.5 inches wide
     axes = figure.subplots()
     for mode, word, colour, dashes in (("train", "training", TRAINING, "--"), ("val", "validation", VALIDATION, "-")):

@@ -75,7 +75,7 @@ def read_course(log: str | Path) -> Course:
     }
     more = len(warnings) - MOST_WARNINGS
     shown = [*warnings[:MOST_WARNINGS], *([f"note: and {more:,} more warnings"] if more > 0 else [])]
-    return Course(curve, sorted(measured, key=lambda it: it["epoch"]), environment or {}, shown)
+    return Course(curve, sorted(measured, key=lambda entry: entry["epoch"]), environment or {}, shown)
 
 
 def _records(log: str | Path) -> Iterator[dict]:
@@ -159,7 +159,7 @@ def read_run(path: str | Path) -> Run:
 
 
 def _result_in(folder: Path) -> Path:
-    results = sorted(it for it in folder.glob("*.pkl") if it.with_suffix(".json").is_file())
+    results = sorted(file for file in folder.glob("*.pkl") if file.with_suffix(".json").is_file())
     if len(results) == 1:
         return results[0]
     if not results:
@@ -192,8 +192,8 @@ def _test(path: Path, result: Path) -> Run:
 def config_differences(configs: Sequence[Mapping]) -> list[tuple[str, list[str | None]]]:
     """Options that are not the same in all configs, with what each says; None where one says nothing."""
     flat = [dict(_leaves(config)) for config in configs]
-    keys = list(dict.fromkeys(key for one in flat for key in one))
-    rows = [(key, [one.get(key) for one in flat]) for key in keys if key not in OF_A_CALL]
+    keys = list(dict.fromkeys(key for options in flat for key in options))
+    rows = [(key, [options.get(key) for options in flat]) for key in keys if key not in OF_A_CALL]
     return [(key, values) for key, values in rows if len(set(values)) > 1]
 
 

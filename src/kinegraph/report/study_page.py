@@ -44,9 +44,9 @@ class TrialRow:
 
 @dataclass(frozen=True)
 class StudyFacts:
-    """What a page of a study says. figure: the one that is the score, of which more is better.
+    """What a page of a study says. figure: name of the score; more is better.
 
-    importance: the share of each option, empty where it cannot be computed. about: what else there is to know.
+    importance: the share of each option, empty where it cannot be computed. about: other facts, by name.
     """
 
     title: str
@@ -59,7 +59,7 @@ class StudyFacts:
 
 def study_page(study: StudyFacts) -> str:
     """The page as text."""
-    shares = all(0 <= it.score <= 1 for it in study.trials if it.score is not None)
+    shares = all(0 <= trial.score <= 1 for trial in study.trials if trial.score is not None)
     found = {
         "history": _history(study, shares),
         "trials": _trials(study, shares),
@@ -72,14 +72,14 @@ def study_page(study: StudyFacts) -> str:
 
 
 def _counts(study: StudyFacts) -> str:
-    states = [it.state for it in study.trials]
+    states = [trial.state for trial in study.trials]
     return ", ".join(f"{states.count(state):,} {state}" for state in dict.fromkeys(sorted(states)))
 
 
 def best_of(trials: Sequence[TrialRow]) -> TrialRow | None:
     """The complete trial with the best score, the earliest of them."""
-    complete = [it for it in trials if it.state == "complete" and it.score is not None]
-    return max(complete, key=lambda it: (it.score, -it.number), default=None)
+    complete = [trial for trial in trials if trial.state == "complete" and trial.score is not None]
+    return max(complete, key=lambda trial: (trial.score, -trial.number), default=None)
 
 
 def _tiles(study: StudyFacts, shares: bool) -> str:
@@ -97,7 +97,9 @@ def _tiles(study: StudyFacts, shares: bool) -> str:
 
 def _history(study: StudyFacts, shares: bool) -> str:
     """Scores by trial, and the best one so far."""
-    scores = [(it.number, it.score) for it in study.trials if it.state == "complete" and it.score is not None]
+    scores = [
+        (trial.number, trial.score) for trial in study.trials if trial.state == "complete" and trial.score is not None
+    ]
     if not scores:
         return ""
     best = [(number, max(score for _, score in scores[: i + 1])) for i, (number, _) in enumerate(scores)]
@@ -123,16 +125,18 @@ def _breakable(cell: str) -> str:
 
 
 def _trials(study: StudyFacts, shares: bool) -> str:
-    options = list(dict.fromkeys(key for it in study.trials for key in it.options))
-    order = sorted(study.trials, key=lambda it: (it.score is None, -(it.score or 0), it.number))
+    options = list(dict.fromkeys(key for trial in study.trials for key in trial.options))
+    order = sorted(study.trials, key=lambda trial: (trial.score is None, -(trial.score or 0), trial.number))
     rows = []
-    for it in order[:MOST_LISTED]:
-        shown = "–" if it.score is None else f"{100 * it.score:.1f}" if shares else f"{it.score:.4f}"
-        score = number(shown, -1e30 if it.score is None else it.score)
-        rows.append([number(str(it.number)), score, name(it.state), *map(_value, map(it.options.get, options)),
-                     name(it.remark)])  # fmt: skip
-    of_numbers = {key for key in options if all(isinstance(it.options.get(key, 0), int | float) for it in study.trials)}
-    named = (("#" if it in of_numbers else "") + text(it.rpartition(".")[2]) for it in options)
+    for trial in order[:MOST_LISTED]:
+        shown = "–" if trial.score is None else f"{100 * trial.score:.1f}" if shares else f"{trial.score:.4f}"
+        score = number(shown, -1e30 if trial.score is None else trial.score)
+        rows.append([number(str(trial.number)), score, name(trial.state), *map(_value, map(trial.options.get, options)),
+                     name(trial.remark)])  # fmt: skip
+    of_numbers = {
+        key for key in options if all(isinstance(trial.options.get(key, 0), int | float) for trial in study.trials)
+    }
+    named = (("#" if option in of_numbers else "") + text(option.rpartition(".")[2]) for option in options)
     heads = ["#Trial", f"#{text(study.figure)}{(', %' if shares else '')}", "State", *named, "Remark"]
     left = quiet(f"The best {MOST_LISTED:,} of {len(order):,}.") if len(order) > MOST_LISTED else ""
     drawn = table(heads, rows, kind="trials", sortable=True)

@@ -56,7 +56,7 @@ def timelines_page(
 ) -> str:
     """The page as text. timelines: of the recordings of one part, in dataset order. scenes: to be played."""
     colours = class_colours(class_names, timelines[0].none if timelines else None)
-    found, several = figures(timelines), any(one.several for one in timelines)
+    found, several = figures(timelines), any(timeline.several for timeline in timelines)
     lines = "".join(f"<li>{text(line)}</li>" for line in warnings)
     config = folded("Config", code(config_text)) if config_text else ""
     about = folded("Environment", facts(environment or {}))
@@ -116,7 +116,7 @@ def _played(scenes: Sequence[Scene]) -> str:
     if not scenes:
         return ""
     note = quiet("Of each of the worst recordings, the stretch with the most wrong frames.")
-    figures = "".join(player_fragment(it, compact=True) for it in scenes)
+    figures = "".join(player_fragment(scene, compact=True) for scene in scenes)
     return section("mistakes", "Mistakes", note, f'<div class="players">{figures}</div>')
 
 
@@ -125,15 +125,15 @@ def _played(scenes: Sequence[Scene]) -> str:
 
 def _ribbons(timelines: Sequence[Timeline], class_names: Sequence[str], colours: Sequence[str]) -> str:
     """Truth above prediction, the recordings with the lowest frame accuracy first."""
-    order = sorted(timelines, key=lambda one: figures([one]).accuracy)[:SHOWN]
+    order = sorted(timelines, key=lambda timeline: figures([timeline]).accuracy)[:SHOWN]
     keys = "".join(
         f'<span style="--colour:{colour}">{text(label)}</span>'
         for label, colour in zip(class_names, colours, strict=True)
     )
     drawn = [
-        f"<h3>{text(one.name)} <span class=quiet>{percent(figures([one]).accuracy)} of the frames</span></h3>"
-        + _bars(one, class_names, colours)
-        for one in order
+        f"<h3>{text(timeline.name)} <span class=quiet>{percent(figures([timeline]).accuracy)} of the frames</span></h3>"
+        + _bars(timeline, class_names, colours)
+        for timeline in order
     ]
     hidden = len(timelines) - len(order)
     note = "Truth above prediction, below them the likeliest classes, in %; the worst recording first." + (
@@ -143,40 +143,44 @@ def _ribbons(timelines: Sequence[Timeline], class_names: Sequence[str], colours:
     return section("ribbons", "Timelines", quiet(note), content)
 
 
-def _bars(one: Timeline, class_names: Sequence[str], colours: Sequence[str]) -> str:
+def _bars(timeline: Timeline, class_names: Sequence[str], colours: Sequence[str]) -> str:
     """Truth above prediction; where a frame may have several classes, of each class apart."""
-    if not one.several:
-        return _svg([("truth", one.segments), ("predicted", one.found)], one, class_names, colours)
-    labels = sorted({it.label for it in (*one.segments, *one.found)})
+    if not timeline.several:
+        return _svg([("truth", timeline.segments), ("predicted", timeline.found)], timeline, class_names, colours)
+    labels = sorted({segment.label for segment in (*timeline.segments, *timeline.found)})
     rows: list[tuple[str, list[Segment]]] = []
     for label in labels:
-        rows.append((class_names[label], [it for it in one.segments if it.label == label]))
-        rows.append(("predicted", [it for it in one.found if it.label == label]))
-    return _svg(rows, one, class_names, colours)
+        rows.append((class_names[label], [segment for segment in timeline.segments if segment.label == label]))
+        rows.append(("predicted", [segment for segment in timeline.found if segment.label == label]))
+    return _svg(rows, timeline, class_names, colours)
 
 
 def _svg(
-    rows: Sequence[tuple[str, Sequence[Segment]]], one: Timeline, class_names: Sequence[str], colours: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Segment]]],
+    timeline: Timeline,
+    class_names: Sequence[str],
+    colours: Sequence[str],
 ) -> str:
-    frames, ribbons = len(one.labels), ROW * len(rows)
+    frames, ribbons = len(timeline.labels), ROW * len(rows)
     height = ribbons + CURVES + 24
     scale = (WIDTH - LEFT) / max(frames, 1)
-    parts = [f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="Truth and prediction of {text(one.name)}">']
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="Truth and prediction of {text(timeline.name)}">'
+    ]
     for place, (title, segments) in enumerate(rows):
         top = place * ROW
         parts.append(f'<text x="0" y="{top + 11}">{text(title[:11])}</text>')
         parts.append(f'<rect class="ground" x="{LEFT}" y="{top}" width="{WIDTH - LEFT}" height="{ROW - 2}"/>')
-        for it in segments:
-            x, width = LEFT + it.start * scale, max((it.end - it.start) * scale, 0.5)
-            said = f"{class_names[it.label]}, {_moment(it.start, one.fps)} to {_moment(it.end, one.fps)}"
-            parts.append(
-                f'<rect x="{x:.1f}" y="{top}" width="{width:.1f}" height="{ROW - 2}" style="fill:{colours[it.label]}">'
-                f"<title>{text(said)}</title></rect>"
-            )
-    parts.append(_curves(one.probabilities, ribbons + 4, colours))
+        for segment in segments:
+            x, width = LEFT + segment.start * scale, max((segment.end - segment.start) * scale, 0.5)
+            start, end = (_moment(frame, timeline.fps) for frame in (segment.start, segment.end))
+            box = f'x="{x:.1f}" y="{top}" width="{width:.1f}" height="{ROW - 2}"'
+            title = text(f"{class_names[segment.label]}, {start} to {end}")
+            parts.append(f'<rect {box} style="fill:{colours[segment.label]}"><title>{title}</title></rect>')
+    parts.append(_curves(timeline.probabilities, ribbons + 4, colours))
     for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
         at = f'x="{LEFT + share * (WIDTH - LEFT):.0f}" y="{height - 3}"'
-        parts.append(f'<text {at} text-anchor="{anchor}">{_moment(round(share * frames), one.fps)}</text>')
+        parts.append(f'<text {at} text-anchor="{anchor}">{_moment(round(share * frames), timeline.fps)}</text>')
     return "".join(parts) + "</svg>"
 
 
@@ -214,8 +218,8 @@ def _bouts(timelines: Sequence[Timeline], class_names: Sequence[str]) -> str:
     rows: list[list[str]] = []
     for label, word in enumerate(class_names):
         true, said = (
-            bouts([(it, one.fps) for one, it in zip(timelines, segments, strict=True)], label)
-            for segments in ([one.segments for one in timelines], [one.found for one in timelines])
+            bouts([(predicted, timeline.fps) for timeline, predicted in zip(timelines, segments, strict=True)], label)
+            for segments in ([timeline.segments for timeline in timelines], [timeline.found for timeline in timelines])
         )
         if true.count or said.count:
             lasts = map(_seconds, (true.mean, said.mean, true.longest, said.longest))
@@ -225,10 +229,12 @@ def _bouts(timelines: Sequence[Timeline], class_names: Sequence[str]) -> str:
 
 
 def _transitions(timelines: Sequence[Timeline], class_names: Sequence[str]) -> str:
-    true, said = transitions([one.segments for one in timelines]), transitions([one.found for one in timelines])
+    true = transitions([timeline.segments for timeline in timelines])
+    said = transitions([timeline.found for timeline in timelines])
     pairs = sorted({*true, *said}, key=lambda pair: -true[pair] - said[pair])[:MOST_TRANSITIONS]
     rows = [
-        [name(class_names[a]), name(class_names[b]), *(number(str(it[a, b])) for it in (true, said))] for a, b in pairs
+        [name(class_names[a]), name(class_names[b]), *(number(str(counts[a, b])) for counts in (true, said))]
+        for a, b in pairs
     ]
     if not rows:
         return ""
@@ -238,12 +244,12 @@ def _transitions(timelines: Sequence[Timeline], class_names: Sequence[str]) -> s
 def _classes(timelines: Sequence[Timeline], class_names: Sequence[str]) -> str:
     rows: list[list[str]] = []
     for label, word in enumerate(class_names):
-        it = of_class(timelines, label)
-        if it.frames or it.found:
-            found = [*(count.f1 for count in it.counts.values()), it.mean_ap]
-            late = [_seconds(it.delay), "–" if it.alarms != it.alarms else f"{it.alarms:.1f}"]
-            shares = [bar(it.precision), bar(it.recall), *map(_share, found)]
-            rows.append([name(word), number(f"{it.frames:,}", it.frames), *shares, *map(number, late)])
+        of_this = of_class(timelines, label)
+        if of_this.frames or of_this.found:
+            found = [*(count.f1 for count in of_this.counts.values()), of_this.mean_ap]
+            late = [_seconds(of_this.delay), "–" if of_this.alarms != of_this.alarms else f"{of_this.alarms:.1f}"]
+            shares = [bar(of_this.precision), bar(of_this.recall), *map(_share, found)]
+            rows.append([name(word), number(f"{of_this.frames:,}", of_this.frames), *shares, *map(number, late)])
     heads = ["Class", "#Frames", "#Precision, %", "#Recall, %", "#F1@10", "#F1@25", "#F1@50", "#AP", "#Delay, s"]
     note = "Precision and recall are of frames, F1 and AP of segments."
     return section("classes", "Classes", quiet(note), table([*heads, "#Alarms an hour"], rows, sortable=True))
@@ -251,8 +257,13 @@ def _classes(timelines: Sequence[Timeline], class_names: Sequence[str]) -> str:
 
 def _subjects(timelines: Sequence[Timeline]) -> str:
     rows = [
-        [name(subject), number(f"{it.frames:,}", it.frames), bar(it.accuracy), *map(_share, (it.edit, *it.f1.values()))]
-        for subject, it in by_subject(timelines).items()
+        [
+            name(subject),
+            number(f"{figures_.frames:,}", figures_.frames),
+            bar(figures_.accuracy),
+            *map(_share, (figures_.edit, *figures_.f1.values())),
+        ]
+        for subject, figures_ in by_subject(timelines).items()
     ]
     heads = ["Subject", "#Frames", "#Accuracy, %", "#Edit", "#F1@10", "#F1@25", "#F1@50"]
     return section("subjects", "Subjects", table(heads, rows, sortable=True)) if len(rows) > 1 else ""
@@ -274,12 +285,12 @@ def worst_scenes(timelines: Sequence[Timeline], folder: SkeletonDataset) -> list
     """A stretch of each of the worst recordings with a mistake, the lowest frame accuracy first."""
     places = {name: place for place, name in enumerate(folder.names)}
     found: list[Scene] = []
-    for one in sorted(timelines, key=lambda it: figures([it]).accuracy):
-        if len(found) == PLAYED or one.name not in places:
+    for timeline in sorted(timelines, key=lambda timeline: figures([timeline]).accuracy):
+        if len(found) == PLAYED or timeline.name not in places:
             break
-        wrong = mistakes(one)
+        wrong = mistakes(timeline)
         if wrong.any():
-            scene = _scene(one, wrong, folder[places[one.name]], folder.class_names)
+            scene = _scene(timeline, wrong, folder[places[timeline.name]], folder.class_names)
             found += [scene] if scene is not None else []
     return found
 
@@ -300,18 +311,20 @@ def worst_stretch(wrong: Bool[np.ndarray, "T"], length: int) -> tuple[int, int]:
     return start, start + length
 
 
-def _scene(one: Timeline, wrong: Bool[np.ndarray, "T"], clip: SkeletonClip, class_names: Sequence[str]) -> Scene | None:
+def _scene(
+    timeline: Timeline, wrong: Bool[np.ndarray, "T"], clip: SkeletonClip, class_names: Sequence[str]
+) -> Scene | None:
     start, stop = worst_stretch(wrong, LONGEST)
     kept = slice(start, min(stop, clip.frames))
     score = None if clip.score is None else clip.score[:, kept]
     keypoint = np.array(clip.keypoint[:, kept])
     if not keypoint.any():
         return None
-    fps = None if one.fps != one.fps else one.fps
+    fps = None if timeline.fps != timeline.fps else timeline.fps
     part = SkeletonClip(
         keypoint, clip.layout, clip.name, score=score, fps=fps, image_size=clip.image_size, attributes=clip.attributes
     )
-    said, truth = one.probabilities[kept], one.labels[kept]
+    said, truth = timeline.probabilities[kept], timeline.labels[kept]
     there = [class_names[label] for label in np.flatnonzero(truth.any(axis=0))]
     note = f"frames {start + 1:,} to {kept.stop:,}, {wrong[kept].mean():.0%} of them wrong"
     labelled = f"; labels: {', '.join(there)}" if there else "; no label"

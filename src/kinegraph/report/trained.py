@@ -1,4 +1,4 @@
-"""A run of `train`, as Python sees it: its weights, how it went, what its best weights say, its page."""
+"""A run of `train` for Python: its weights, its course, the test of its best weights, its page."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -93,7 +93,7 @@ class Run:
 
     def best_epoch(self) -> tuple[int, float] | None:
         """The epoch with the highest share right in validation, and that share; None without validation."""
-        best = max(self._read.course.validations, key=lambda it: it["top1"], default=None)
+        best = max(self._read.course.validations, key=lambda record: record["top1"], default=None)
         return None if best is None else (int(best["epoch"]), best["top1"])
 
     def __repr__(self) -> str:

@@ -94,10 +94,11 @@ def write_asked(
 
 
 def write_run_report(path: str | Path, evaluation: Evaluation | None = None) -> Path:
-    """Write report.html into a run folder, from its log and config and from what its weights said of clips.
+    """Write report.html into a run folder, from the log, the config and the evaluation of the weights.
 
     evaluation: of the run's best weights on the "val" part, see `evaluation_of`; it is kept in val/ beside the tables
-    that a test writes. Without it the one that is kept there is shown again; without either, the course of training.
+    that a test writes. None: the evaluation in val/ is shown again. Where val/ has none, the page shows the course of
+    training alone.
     """
     path = Path(path)
     page = path / "report.html"

@@ -55,7 +55,7 @@ def abort_of(send: Send) -> Callable[[], None]:
 
 
 def refused(scope: Scope, names: Sequence[str], token: str | None) -> Refusal | None:
-    """Why a request is refused; None for one that is allowed."""
+    """The answer that refuses a request; None for a request that is allowed."""
     headers = Headers(scope=scope)
     asked = headers.get("host", "")
     if not is_own_name(name_of(asked), names):

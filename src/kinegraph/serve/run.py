@@ -1,4 +1,4 @@
-"""Running the server: its socket, its limits, and its end."""
+"""Starting and stopping the server: its socket and its limits."""
 
 import socket
 from collections.abc import Callable

@@ -194,7 +194,7 @@ class OpenStream:
         return as_object(happening, live.stream, self.name, max(self.asking.top, SHOWN))
 
     def wanted(self, objects: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Those that the client asked for."""
+        """The objects of the kinds that the client asked for."""
         kinds = {"head", "note", "picture", "error"} | ({"frame"} if self.asking.skeleton else set())
         kinds |= set() if self.asking.show == "events" else {"answer"}
         kinds |= set() if self.asking.show == "answers" else {"begin", "end", "repetition"}
@@ -209,7 +209,7 @@ class OpenStream:
 
 
 class Viewer:
-    """A page that watches streams of others. chosen: the number of the one that it shows; None is any."""
+    """A page that watches the streams of others. chosen: the number of the stream that it shows; None is any."""
 
     def __init__(self) -> None:
         self.queue: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(QUEUE)

@@ -179,7 +179,7 @@ def can_add_midpoints(recorded: Sequence[str], wanted: JointLayout) -> bool:
 def with_midpoints(values: Float[np.ndarray, "M T v *rest"], wanted: JointLayout) -> Float[np.ndarray, "M T V *rest"]:
     """Coordinates or scores of recorded joints and of their midpoints: the mean of two, also where one is unseen.
 
-    Where it is not midpoints that the layout has and they lack, they are given back as they are.
+    The values are returned unchanged where the layout lacks other joints than midpoints.
     """
     if not can_add_midpoints(wanted.joints[: values.shape[2]], wanted):
         return values

@@ -55,11 +55,11 @@ def _as_tested(clips: ClipDataset) -> tuple[ClipDataset, Int[np.ndarray, "classe
     if len(indices) > MOST:
         indices = indices[some_of_all(clips.label)]
     other = mirrored_classes(names)
-    twins = steps.augment.mirror_labels and bool((other != np.arange(len(names))).any())
+    other_class = steps.augment.mirror_labels and bool((other != np.arange(len(names))).any())
     mirror = steps.test_mirror or steps.augment.mirror > 0
     varied = replace(steps.augment, mirror_labels=False)  # the head knows the classes of mirror images
     steps = replace(steps, test_clips=1, test_mirror=mirror, augment=varied)
-    return ClipDataset(clips.folder, indices, steps), other if twins else None
+    return ClipDataset(clips.folder, indices, steps), other if other_class else None
 
 
 def some_of_all(label: Int[np.ndarray, "N"]) -> Int[np.ndarray, "n"]:

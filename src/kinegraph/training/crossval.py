@@ -92,7 +92,7 @@ def _by_number(text: str) -> tuple[int, str]:
 class Job:
     """One network: trained on the part "train" of a split and tested on the other, in a run folder.
 
-    name: for messages. options: further words for `kinegraph train`. validation: those that say when it validates.
+    name: for messages. options: further words for `kinegraph train`. validation: options that say when to validate.
     plugins: files with classes of the user's own, which the test needs, too. of_frames: tested on long recordings.
     """
 
@@ -112,7 +112,7 @@ class Job:
         return self.run / (OF_FRAMES if self.of_frames else RESULT)
 
     def training(self) -> list[str]:
-        """The words of its training. A run that was interrupted goes on; one that ended is at its end at once."""
+        """The words of the training. An interrupted run is resumed; a finished one ends at once."""
         more = "--resume" if (self.run / "checkpoints/last.ckpt").is_file() else "--overwrite"
         part = ["--dataset", str(self.dataset), "--split", self.split, "--seed", str(self.seed)]
         place = ["--work-dir", str(self.run), more, *self.validation, "--no-report"]

@@ -67,7 +67,7 @@ def started_again() -> bool:
 
 
 def _check_restarts() -> None:
-    """Where torchrun's processes share its store, those it starts again wait for the addresses of those that are gone.
+    """With a shared store of torchrun, restarted processes wait for the addresses of processes that have ended.
 
     Source: pytorch issue 135712. Raises ValueError at the first start, instead of hanging at the second.
     """

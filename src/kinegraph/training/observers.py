@@ -174,7 +174,7 @@ class Loggers:
         return logger
 
     def remember(self) -> None:
-        """Write down what services call the run, so that it goes on there when it is resumed."""
+        """Save the name that each service gave to the run, so that a resumed run continues there."""
         if self.ids:
             write_atomic(self.folder / IDS, json.dumps(self.ids).encode())
 

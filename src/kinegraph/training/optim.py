@@ -36,9 +36,9 @@ class PublishedSGD(torch.optim.SGD):
 def parameter_groups(network: nn.Module, *, decay_all: bool = True, head_lr: float = 1.0) -> list[dict[str, Any]]:
     """The parameters that learn, in one group, or in several.
 
-    decay_all: false spares all but matrices and kernels from weight decay. head_lr: the head's learning rate as a
-    multiple of the others'; it waits in its groups until `scale_rates` applies it. Raises ValueError for a head_lr of a
-    network without a head.
+    decay_all: false: weight decay only for matrices and kernels. head_lr: the head's learning rate as a multiple of
+    the others'; the groups keep it until `scale_rates` applies it. Raises ValueError for a head_lr of a network without
+    a head.
     """
     if head_lr != 1 and not hasattr(network, "head"):
         raise ValueError(f"head_lr is {head_lr:g}, but {type(network).__name__} has no part named 'head'")

@@ -38,8 +38,7 @@ class TrainOptions:
     )
     split: str = option(REQUIRED, "column of the dataset with the parts 'train' and 'val' (or 'test').")
     model: Callable[[Tensor, int, int], Module] = option(
-        STGCN,
-        "network class, built with the adjacency, the number of channels and of classes.",
+        STGCN, "network class, built with the adjacency, the number of channels and of classes."
     )
     task: Literal["clips", "frames"] = option(
         "clips",
@@ -52,10 +51,7 @@ class TrainOptions:
         "none.",
         resume=MAY_CHANGE,
     )
-    layout: str | None = option(
-        None,
-        "other edges between the dataset's joints: a layout's name or YAML file.",
-    )
+    layout: str | None = option(None, "other edges between the dataset's joints: a layout's name or YAML file.")
     partition: str = option(
         "spatial",
         "how a joint's neighbours are divided: uniform, distance, spatial, spatial_true or inward_outward; or a "
@@ -75,8 +71,7 @@ class TrainOptions:
         "what they decide is said and saved.",
     )
     loss: Callable[[Sequence[int]], Module] = option(
-        CrossEntropy,
-        "loss function, built with the number of training clips of each class.",
+        CrossEntropy, "loss function, built with the number of training clips of each class."
     )
     smoothing: float = option(
         0.0,
@@ -84,27 +79,20 @@ class TrainOptions:
         least=0,
     )
     optimizer: Callable[[Iterable], Optimizer] = option(
-        PublishedSGD,
-        "optimizer class, built with the parameters; by default SGD as published.",
+        PublishedSGD, "optimizer class, built with the parameters; by default SGD as published."
     )
-    decay_all: bool = option(
-        True,
-        "weight decay on all, as published; false spares biases, norms and edges.",
-    )
+    decay_all: bool = option(True, "weight decay on all, as published; false spares biases, norms and edges.")
     head_lr: float = option(1.0, "learning rate of the head as a multiple of the others'.", above=0)
     head_dropout: float = option(0.0, "probability for each number before the head to be dropped.", least=0)
     graph_waits: int = option(0, "first epochs in which learned graphs stay.", least=0)
     clip_gradients: float | None = option(None, "largest norm of all gradients together.", above=0)
     schedule: Schedule = option(Schedule(), "how the learning rate changes.")
     epochs: int | Literal["auto"] = option(
-        80,
-        "passes over the training part, `repeat` times each; auto: about 2,500 steps.",
-        least=1,
+        80, "passes over the training part, `repeat` times each; auto: about 2,500 steps.", least=1
     )
     repeat: int = option(1, "how often an epoch passes over the training part.", least=1)
     sample: Literal["all", "class_balanced"] = option(
-        "all",
-        "'all' takes every clip once in a pass; 'class_balanced' as many clips, but every class equally often.",
+        "all", "'all' takes every clip once in a pass; 'class_balanced' as many clips, but every class equally often."
     )
     batch_size: int = option(16, "clips a step and process.", least=1)
     base_batch_size: int | None = option(
@@ -112,11 +100,7 @@ class TrainOptions:
         "clips a step, over all processes, that the learning rate is meant for; it is scaled to the real number.",
         least=1,
     )
-    temperature: float = option(
-        1.0,
-        "divides the logits of written weights; below 1 is surer.",
-        above=0,
-    )
+    temperature: float = option(1.0, "divides the logits of written weights; below 1 is surer.", above=0)
     validate: bool = option(True, "measure 'val', or 'test' without it, while training, and keep the best.")
     validate_every: int = option(1, "epochs from one validation to the next.", least=1)
     monitor: Literal["top1", "mean_class_accuracy", "edit", "f1_10", "f1_25", "f1_50", "map"] = option(
@@ -155,16 +139,13 @@ class TrainOptions:
         resume=OF_THE_CALL,
     )
     overwrite: bool = option(
-        False,
-        "replace the run that is already in work_dir, as soon as this one begins.",
-        resume=OF_THE_CALL,
+        False, "replace the run that is already in work_dir, as soon as this one begins.", resume=OF_THE_CALL
     )
     accelerator: str = option("auto", "cpu, cuda, mps or auto.", resume=MAY_CHANGE)
     devices: int = option(1, "processes here, one a GPU or, on the CPU, that many.", least=1)
     nodes: int = option(1, "machines.", least=1)
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true", "auto"] = option(
-        "32-true",
-        "32-true (or fp32), 16-mixed, bf16-mixed, 64-true, or auto: bf16-mixed where it is faster.",
+        "32-true", "32-true (or fp32), 16-mixed, bf16-mixed, 64-true, or auto: bf16-mixed where it is faster."
     )
     compile: bool = option(
         False,

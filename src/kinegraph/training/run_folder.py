@@ -47,7 +47,7 @@ NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.E
 
 
 class RunFolder:
-    """Where one run keeps what it makes.
+    """The folder of one run.
 
     A new run needs a folder without a run in it; a resumed one goes on in its own. Raises ValueError otherwise.
     """
@@ -143,7 +143,7 @@ class RunFolder:
         return [record for record in records if isinstance(record, dict) and record.get("mode") == mode]
 
     def precision(self, wanted: str) -> str:
-        """The precision in which the run goes on: of "auto" the one that it began in, not what is faster now."""
+        """The precision in which the run goes on. "auto" becomes the precision that the run began with."""
         if wanted != "auto":
             return wanted
         return next((record["precision"] for record in self.records("environment") if "precision" in record), wanted)

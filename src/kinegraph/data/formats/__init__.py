@@ -182,8 +182,8 @@ def recordings(
     on_fault: "stop" raises ValueError at the first fault, "skip" leaves it out and lists it among `skipped`, "keep"
         gives it among the clips. fps, image_size: options of every format, for clips that do not have them.
         whole: long recordings as they are, where the format's clips are cut out of them.
-        recognised: what `recognise` said of the path; it looks at many files, so whoever asked it gives it here.
-        expected: the layout of the network that is asked, for files that do not say theirs.
+        recognised: the result of `recognise`, where the caller has it; recognising may look at many files.
+        expected: the network's layout, for files that do not state a layout.
     """
     path = Path(path)
     module, reason, fixed = recognised or recognise(path, format)

@@ -83,7 +83,7 @@ def read(path: Path) -> Recordings:
 
 
 def skeleton_file(motion: Path) -> Path:
-    """The .asf file of a .amc file. Raises ValueError that says which are there."""
+    """The .asf file of a .amc file. Raises ValueError that lists the .asf files of the folders."""
     for folder in (motion.parent, motion.parent.parent):
         there = sorted(file for file in folder.iterdir() if file.suffix.lower() == ".asf" and file.is_file())
         begins = [file for file in there if motion.stem.lower().startswith(file.stem.lower())]

@@ -55,7 +55,7 @@ LOOKED_AT = 20  # clips that show whether a third channel is a score
 class Annotations:
     """What a file or a pair of files holds.
 
-    splits: each split's part of every clip. about: what `kinegraph convert` wrote beside it, else nothing.
+    splits: the part of every clip in each split. about: facts that `kinegraph convert` wrote beside the file, if any.
     """
 
     folder: Path

@@ -62,7 +62,7 @@ OF_NETWORK = re.compile(r"state_dict|\.(weight|bias|running_mean)$")  # keys of 
 class ArrayFile:
     """shapes: of the arrays; of a list of arrays its length and the shape of the first one; () of what is neither.
 
-    left_out: what cannot be read, name -> what it is.
+    left_out: entries that cannot be read, name -> kind.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -151,7 +151,7 @@ def _as_arrays(value: Any) -> Any:
 
 
 def open_named(path: Path, joints: int | None = None) -> ArrayFile:
-    """The arrays and single values of one clip in a .npz, .mat, pickle or .pt. joints: their number, where it is known.
+    """The arrays and single values of one clip in a .npz, .mat, pickle or .pt. joints: number of joints, if known.
 
     x, y and z (T, V) are one array. Of a .mat, the axes are brought to the order of a .npz; (T, 3) of several names are
     joints of these names.

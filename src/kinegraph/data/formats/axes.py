@@ -60,7 +60,7 @@ def check_places(array: Shaped[np.ndarray, "..."], file: Path) -> None:
 
 def usual_order(array: Shaped[np.ndarray, "..."], joints: int | None = None) -> tuple[int, ...]:
     """The order of the axes that makes an array one of (frames, joints, coordinates), (people, frames, joints,
-    coordinates), or (frames, numbers), whatever order it has. joints: their number, where it is known.
+    coordinates), or (frames, numbers), from any order. joints: number of joints, if known.
 
     Where several orders have the right sizes, neighbouring frames are more alike than joints, and people are few.
     """
@@ -108,7 +108,7 @@ def flat_lines(width: int) -> tuple[str, ...]:
 
 
 def with_joints(array: Float[np.ndarray, "T numbers"], joints: int | None = None) -> Float[np.ndarray, "T M V C"]:
-    """The rows of one frame each with joints and coordinates apart. joints: their number, where it is known.
+    """The rows of one frame each with axes of joints and coordinates. joints: number of joints, if known.
 
     Raises FormatError where the row may be several, and the proportions of bodies do not decide.
     """
@@ -159,7 +159,7 @@ def frames_come_first(arrays: Sequence[Float[np.ndarray, "..."]], totals: Sequen
 
 
 def _frames_first(array: Float[np.ndarray, "a b V C"], total: int | None) -> bool | None:
-    """None where one array does not tell."""
+    """None where one array does not decide."""
     first, second = array.shape[:2]
     if total is not None and first != second and total in (first, second):
         return total == first
@@ -172,8 +172,10 @@ def _frames_first(array: Float[np.ndarray, "a b V C"], total: int | None) -> boo
 
 
 def as_frames(arrays: Sequence[Shaped[np.ndarray, "..."]]) -> Float[np.ndarray, "..."] | None:
-    """The one clip whose frames are these arrays, as pose estimators give them: (people, joints, coordinates) each, in
-    any number of people, or (joints, coordinates). None for others, such as clips: bodies of neighbours are alike.
+    """One clip of arrays that are its frames, as pose estimators give them: each (people, joints, coordinates), of any
+    number of people, or (joints, coordinates).
+
+    None for other arrays, such as clips. Arrays are frames if the bodies of neighbours are alike.
     """
     shapes = {array.shape[-2:] for array in arrays}
     axes = {array.ndim for array in arrays}
@@ -194,7 +196,7 @@ def as_frames(arrays: Sequence[Shaped[np.ndarray, "..."]]) -> Float[np.ndarray, 
 
 
 def _step(array: Float[np.ndarray, "a b V C"]) -> float:
-    """How far joints are from those of the neighbour on the first axis, in sizes of a body; NaN without any."""
+    """Distance of joints from their neighbours along the first axis, in sizes of a body; NaN if there are none."""
     array = np.nan_to_num(array.astype(np.float64), posinf=0, neginf=0)
     there = seen(array)
     both = there[1:] & there[:-1]
@@ -227,7 +229,7 @@ def guess_axes(keypoint: Shaped[np.ndarray, "..."], layout: JointLayout | None =
         found = _ends_swapped(keypoint)
     elif fitting and AXES not in fitting and shape[-1] not in (2, 3):
         found = fitting[0]
-    turned = found.replace("TV", "VT")  # a number of joints that is not known needs the content's word, too
+    turned = found.replace("TV", "VT")  # an unknown number of joints does not decide: compare the motion, too
     return turned if turned in fitting and _changes(keypoint, 1) > 2 * _changes(keypoint, 2) else found
 
 

@@ -193,7 +193,7 @@ def read_head(file: Path) -> Hierarchy:
 
 
 def _numbered(content: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """The lines with their numbers. Decimals may have a comma: blanks separate, so that it means nothing else."""
+    """The lines with their numbers. A decimal comma becomes a point: numbers are separated by blanks alone."""
     for number, line in enumerate(content, 1):
         named = "," not in line or line.split()[0].upper() in ("ROOT", "JOINT")
         yield number, line.rstrip("\r\n") if named else line.rstrip("\r\n").replace(",", ".")

@@ -120,10 +120,10 @@ class Levels:
 
 
 def levels_of(places: Sequence[tuple[str, ...]]) -> Levels:
-    """What the folders say in which the clips lie.
+    """The level of the folders that names the class, the part and the person of the clips.
 
-    The class is the innermost folder that divides the clips, unless it says part, person, or only a number. Where none
-    divides them, it is the outermost one.
+    The class is the innermost level with several names, unless it is a part, a person, or only a number. Where no level
+    has several names, the class is the outermost one.
     """
     inside = [folders for folders in places if folders]
     depth = min(map(len, inside), default=0)

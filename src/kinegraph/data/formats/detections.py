@@ -41,7 +41,7 @@ class Person:
 class Pictures:
     """The people of each picture of a recording, by the number of its frame.
 
-    size: width and height. folders: those around its file or its frames, which may name its part and class.
+    size: width and height. folders: those that hold the recording's file or frames; they may name its part and class.
     """
 
     name: str

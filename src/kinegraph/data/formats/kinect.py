@@ -221,7 +221,7 @@ def _plain(name: str) -> str:
 
 
 def frames_of(tree: Tree) -> list[Tree]:
-    """The frames of a file: the first list whose members hold bodies; else the file is one frame."""
+    """The frames of a file: the first list whose members hold bodies. Without such a list the file is one frame."""
     if isinstance(tree, list):
         return tree
     if isinstance(tree, Mapping) and len(tree) > 1 and all(name.isdecimal() for name in map(str, tree)):

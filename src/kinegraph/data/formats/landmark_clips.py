@@ -116,9 +116,9 @@ def _cell(value: object) -> str:
 
 
 def unpickled(file: Path) -> Any:
-    """The value in a pickle as a JSON has it: lists in place of arrays.
+    """The value in a pickle as JSON would hold it: lists in place of arrays.
 
-    Raises ValueError for one that holds itself, or names a value so often that it stands for far more than it has.
+    Raises ValueError for a value that contains itself, or repeats a part so often that it would fill memory.
     """
     left = VALUES_ALWAYS + VALUES_A_BYTE * file.stat().st_size
 

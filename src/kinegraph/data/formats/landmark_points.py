@@ -95,7 +95,7 @@ def _of_rows(rows: Mapping[str, list[float]]) -> dict[str, Point]:
 
 
 def _said(point: object, keys: Sequence[str], kind: type) -> object:
-    """What a point says it is."""
+    """The first value of the right type under one of these keys of a point."""
     if not isinstance(point, Mapping):
         return None
     return next((point[key] for key in keys if type(point.get(key)) is kind), None)

@@ -25,16 +25,7 @@ FRAMES = ("frames", "data", "results", "sequence", "poses_by_frame", "frame_data
 FRAME_NUMBERS = ("frame", "frameid", "framenumber", "frameindex", "frameidx", "framenum", "frameno")
 TIMES = ("timestamp", "time", "timestamps", "timesec", "timestampms", "timems")  # of a frame, without _ and case
 PEOPLE = ("people", "persons", "poses", "bodies", "hands", "detections", "annots", "skeletons", "predictions")
-WHO = (
-    "track_id",
-    "trackId",
-    "tracking_id",
-    "person_id",
-    "personId",
-    "personID",
-    "id",
-    "idx",
-)
+WHO = ("track_id", "trackId", "tracking_id", "person_id", "personId", "personID", "id", "idx")
 LANDMARKS = ("pose_landmarks", "poseLandmarks", "landmarks", "keypoints", "hand_landmarks", "handLandmarks",
              "multi_hand_landmarks", "multiHandLandmarks", "pose", "landmark", "joints",
              "keypoints3d", "keypoints_3d", "joints3d", "joints_3d", "keypoints2d", "keypoints_2d",

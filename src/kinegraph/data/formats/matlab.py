@@ -40,7 +40,7 @@ CUT = "an element that does not fit into the file; is it cut?"
 
 @dataclass
 class MatFile:
-    """values: by the names of the variables. left_out: what cannot be read, name -> what it is."""
+    """values: by the names of the variables. left_out: variables that cannot be read, name -> kind."""
 
     values: dict[str, Any] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)

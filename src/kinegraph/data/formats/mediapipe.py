@@ -165,11 +165,7 @@ class _File:
 
 
 def read(
-    path: Path,
-    *,
-    layout: str | None = None,
-    parts: Sequence[Part] | None = None,
-    expected: JointLayout | None = None,
+    path: Path, *, layout: str | None = None, parts: Sequence[Part] | None = None, expected: JointLayout | None = None
 ) -> Recordings:
     """The clip of a file, or those of a folder, in which files of single frames are the frames of one.
 
@@ -287,7 +283,7 @@ def _read(content: Any, file: Path, hands: bool) -> _File:
 
 
 def _labels(content: object) -> tuple[str, ...]:
-    """The label that a file says of its clip, else those of its frames."""
+    """The label of the clip where the file has one, else the labels of its frames."""
     if isinstance(content, Mapping) and (label := label_in(content)):
         return (label,)
     frames = next((content[key] for key in FRAMES if key in content), None) if isinstance(content, Mapping) else content
@@ -377,7 +373,7 @@ def _clip(
 def _people(
     frames: Sequence[Float[np.ndarray, "_ V 4"]], who: Sequence[Sequence[Any]], rows: Sequence[str], known: bool
 ) -> Float[np.ndarray, "M T V 4"]:
-    """The people of a clip. who: of each body its id where they are known, else its row."""
+    """The people of a clip. who: the id of each body, or its row where there are no ids."""
     if known:
         return gathered(frames, track([it[..., :3] for it in frames], None, CROWD, who))
     values = np.zeros((max(len(rows), *map(len, frames)), len(frames), *frames[0].shape[1:]))

@@ -118,7 +118,7 @@ def rate_of(fps: object, unit: str, time: np.ndarray | None) -> float | None:
 
 
 def _ordered(array: np.ndarray, dims: Sequence[str], order: Sequence[str]) -> Float[np.ndarray, "..."]:
-    """The array with its axes in this order; one individual where it has no such axis."""
+    """The array with its axes in this order. An array without individuals gets an axis with one."""
     there = [name for name in order if name in dims]
     array = np.asarray(array, np.float64).transpose([dims.index(name) for name in there])
     return array if len(there) == len(order) else array[None]

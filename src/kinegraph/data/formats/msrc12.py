@@ -55,17 +55,17 @@ def _is_named(file: Path) -> bool:
 def read(path: Path) -> Recordings:
     """The gestures of all recordings in a folder, or of one file, in the order of their names; in metres, y upward."""
     files = files_named(path, SUFFIXES, _is_named, lambda file: file.stem)
-    bare = [file.path.name for file in files if not _tags_file(file.path).is_file()]
+    without_labels = [file.path.name for file in files if not _tags_file(file.path).is_file()]
     tags = [len(text_of(file).splitlines()) for it in files if (file := _tags_file(it.path)).is_file()]
-    line = f"{first_few(bare)}: each is one clip, as there is no .tagstream beside it"
+    line = f"{first_few(without_labels)}: each is one clip, as there is no .tagstream beside it"
     return Recordings(
         clips=all_clips_of(files, _clips),
-        count=sum(tags) + len(bare),
+        count=sum(tags) + len(without_labels),
         layout=load_layout(LAYOUT),
         class_names=GESTURES,
         units="m",
         source="MSRC-12 (Fothergill et al. 2012)",
-        assumed=(line,) if bare else (),
+        assumed=(line,) if without_labels else (),
     )
 
 

@@ -88,10 +88,7 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Joi
     extra = [joint for joint in joints if plain_joint(joint) not in known[nearest]]
     those = f"{counted(len(joints), 'joint')} {first_few(joints)} {'is' if len(joints) == 1 else 'are'}"
     hint = f"; nearest is '{nearest}', which lacks {first_few(extra)}" if 0 < len(extra) < len(names) / 2 else ""
-    raise FormatError(
-        "joints",
-        f"{path}: the {those} of no built-in layout; give --layout{hint}",
-    )
+    raise FormatError("joints", f"{path}: the {those} of no built-in layout; give --layout{hint}")
 
 
 def layout_of_table(

@@ -89,7 +89,7 @@ def kinetics(raw: Path) -> Found | None:
 
 
 def kinetics_folders(raw: Path) -> list[Path]:
-    """The folders of clips of Kinetics-skeleton: a folder itself, those in it, and those in its train, val and test."""
+    """The folders of clips of Kinetics-skeleton: the folder, its sub-folders, and those of train, val and test."""
     raw = unpacked(raw)
     found = [it for it in places(raw) if it.path == raw or it.path.parent == raw]
     found += [it for it in places(raw) if it.path.parent.parent == raw and it.path.parent.name.lower() in PARTS]
@@ -120,7 +120,7 @@ def is_frame(file: Path) -> bool:
 
 
 def frame_files(raw: Path) -> Iterator[tuple[Path, re.Match[str] | None]]:
-    """The files of frames in a folder, with what their names say: those with OpenPose's names, else any."""
+    """The files of frames in a folder, and the parts of their names. Without OpenPose's names any JSON file counts."""
     named = sorted(files_below(raw, "*_keypoints.json"))
     if named:
         yield from ((file, FRAME_FILE.fullmatch(file.name)) for file in named)

@@ -29,12 +29,7 @@ from jaxtyping import Float
 from kinegraph.data.folders import files_in
 from kinegraph.data.formats import ntu
 from kinegraph.data.formats.companion import ClipRecord, beside, completed, read_about
-from kinegraph.data.formats.conventions import (
-    is_name,
-    is_ntu,
-    layout_for,
-    names_of_classes,
-)
+from kinegraph.data.formats.conventions import is_name, is_ntu, layout_for, names_of_classes
 from kinegraph.data.formats.movenet import is_singlepose
 from kinegraph.data.formats.named_arrays import meaning
 from kinegraph.data.formats.people import BodyPolicy
@@ -149,8 +144,8 @@ def _files(raw: Path) -> dict[Path, str | None]:
     """The .npy files to read, and the part of a split that each is."""
     if raw.is_file():
         named = PART_FILE.fullmatch(raw.name)
-        fellows = {raw.with_name(f"{part}_{named[2]}.npy"): part for part in PARTS} if named else {raw: None}
-        return {path: part for path, part in fellows.items() if path.is_file()}
+        parts = {raw.with_name(f"{part}_{named[2]}.npy"): part for part in PARTS} if named else {raw: None}
+        return {path: part for path, part in parts.items() if path.is_file()}
     if not raw.is_dir():
         raise ValueError(f"there is no file or folder {raw}")
     if others := _others(raw):
@@ -166,7 +161,7 @@ def _files(raw: Path) -> dict[Path, str | None]:
 
 
 def _others(folder: Path) -> list[Path]:
-    """Arrays with five axes under other names, each with its labels beside it; [] where there are usual ones."""
+    """Arrays with five axes under other names, each with labels beside it; [] beside arrays of the usual names."""
     arrays = list(files_in(folder, "*.npy"))
     if any(JOINT_FILE.fullmatch(path.name) for path in arrays) or len(arrays) > len(PARTS):
         return []

@@ -79,8 +79,8 @@ def _recordings(path: Path, cut: bool) -> Recordings:
         raise FormatError("unreadable", f"{path} holds no skeleton of PKU-MMD")
     labels, splits = _beside(around, {file.stem.upper() for file in files})
     labels = {file: _nearest(file, labels[file.stem.upper()]) for file in files if cut and file.stem.upper() in labels}
-    bare = sorted(file.name for file in files if cut and file not in labels)
-    line = f"{first_few(bare)}: each is one clip without label, as no file of its labels is there"
+    without_labels = sorted(file.name for file in files if cut and file not in labels)
+    line = f"{first_few(without_labels)}: each is one clip without label, as no file of its labels is there"
     clips = sorted((ClipFile(file, file.stem.upper()) for file in files), key=lambda it: it.name)
     clips = named_apart(clips, path)
     return Recordings(
@@ -90,7 +90,7 @@ def _recordings(path: Path, cut: bool) -> Recordings:
         class_names=ACTIONS,
         units="m",
         source="PKU-MMD (Liu et al. 2017)",
-        assumed=(line,) if bare else (),
+        assumed=(line,) if without_labels else (),
     )
 
 

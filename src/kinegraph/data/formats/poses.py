@@ -45,14 +45,7 @@ from kinegraph.data.formats.axes import (
     with_joints,
     with_people,
 )
-from kinegraph.data.formats.clip_files import (
-    AT_ORIGIN,
-    ClipFile,
-    clip_files,
-    clips_of,
-    first_readable,
-    some_below,
-)
+from kinegraph.data.formats.clip_files import AT_ORIGIN, ClipFile, clip_files, clips_of, first_readable, some_below
 from kinegraph.data.formats.conventions import SCORES, as_shares, layout_for
 from kinegraph.data.formats.folder import detect as is_dataset
 from kinegraph.data.formats.json_rows import array_of

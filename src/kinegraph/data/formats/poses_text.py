@@ -79,7 +79,7 @@ def separator_in(file: Path) -> str | None:
 
 
 def read_text(file: Path, joints: int | None) -> Float[np.ndarray, "T ..."]:
-    """The rows of a text, or its frames where a row is a joint. joints: their number, where it is known."""
+    """The rows of a text; the frames where a row is a joint. joints: number of joints, if known."""
     width = len(first_numbers(file, separator := separator_in(file)))
     if width in COORDINATES:
         return _in_frames(file, width, separator, joints)

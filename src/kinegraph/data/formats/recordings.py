@@ -173,14 +173,14 @@ def peeked(items: Iterator[Item]) -> tuple[list[SkeletonClip], Iterator[Item]]:
 
 
 def each_clip(items: Iterator[Item], change: Callable[[SkeletonClip], Iterable[Item]]) -> Iterator[Item]:
-    """The items that each clip becomes, and faults as they are; when they are closed, so is what they come from."""
+    """`change` of each clip, and faults as they are. Closing the result closes `items`."""
     with closing(items):
         for item in items:
             yield from change(item) if isinstance(item, SkeletonClip) else (item,)
 
 
 def closing_too(items: Iterable[Item], source: Iterator[Item]) -> Iterator[Item]:
-    """The items; when they are closed, so is what they come from: it may hold files and processes."""
+    """The items. Closing the result closes `source`, which may hold files and processes."""
     try:
         yield from items
     finally:

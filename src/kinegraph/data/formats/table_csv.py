@@ -81,7 +81,7 @@ class Scan:
 
 
 def columns_of_table(path: Path) -> list[str]:
-    """The columns by which a file is known as a table; none where it is another one."""
+    """The columns of a file that is a table; none for other files."""
     with suppress(ValueError, OSError):
         of_json = path.suffix.lower() in JSON
         header = json_header(path) if of_json else next(csv_lines(path), (1, []))[1]

@@ -76,7 +76,7 @@ class Parts:
         return other
 
     def split(self) -> None:
-        """A line that says so parts the rows before it from those behind it."""
+        """Begin another part: the line of the file separates two parts."""
         self.number, self.before, self.restart = self.number + 1, None, Restart()
 
     def _anew(self, cell: str) -> bool:

@@ -30,7 +30,7 @@ def start_of(path: Path, size: int = 200) -> str:
 
 
 def other_encoding(path: Path) -> str:
-    """What to say of a file that cannot be decoded: which encoding it looks like, and what to do."""
+    """The message on a file that cannot be decoded: its likely encoding, and the fix."""
     with path.open("rb") as file:
         start = file.read(LOOKED_AT)
     runs = re.findall(rb"[\x80-\xff]+", start)
@@ -98,7 +98,7 @@ def frame_rate(said: str, where: str) -> float:
 
 
 def first_numbers(path: Path, separator: str | None = None) -> list[float]:
-    """The numbers of the first line of a file that is not blank; [] where it holds anything else."""
+    """The numbers of the first line that is not blank; [] where this line holds anything but numbers."""
     with path.open("rb") as content:
         lines = content.read(LOOKED_AT).decode("ascii", errors="replace").lstrip("\ufeff\ufffd \t\r\n").splitlines()
     try:

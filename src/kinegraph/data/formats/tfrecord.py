@@ -234,7 +234,7 @@ def _clip(
 
 
 def _there(array: Float[np.ndarray, "C T V M"], more: Mapping) -> Float[np.ndarray, "m t V C"]:
-    """The frames and people of an example: as many as it says, else those in which there is something."""
+    """The frames and people of an example: the stated number, or without one all that are not zero."""
     keypoint = array.transpose(3, 1, 2, 0).astype(np.float32)
     if all(isinstance(more.get(what), int) and more[what] > 0 for what in ("people", "frames")):
         return keypoint[: more["people"], : more["frames"]]

@@ -56,8 +56,8 @@ def read(path: Path) -> Recordings:
     """The actions of all recordings in a folder, or of one file, in the order of their names; in metres, y upward."""
     files = files_named(path, SUFFIXES, _is_named, lambda file: _match(file)[1].lower())
     labels_of = cache(_labels)
-    bare = [file.path.name for file in files if not _labels_file(file.path)]
-    lines = (f"{first_few(bare)}: each is one clip without label, as there is no {LABELS} beside the joints",)
+    without_labels = [file.path.name for file in files if not _labels_file(file.path)]
+    lines = (f"{first_few(without_labels)}: each is one clip without label, as there is no {LABELS} beside the joints",)
     return Recordings(
         clips=all_clips_of(files, lambda file: _clips(file, labels_of(_labels_file(file.path)))),
         count=len(files) * len(ACTIONS),
@@ -65,7 +65,7 @@ def read(path: Path) -> Recordings:
         class_names=tuple(ACTIONS.values()),
         units="m",
         source="UTKinect-Action3D (Xia et al. 2012)",
-        assumed=lines if bare else (),
+        assumed=lines if without_labels else (),
     )
 
 

@@ -1,4 +1,4 @@
-"""Recordings with the segments of tables: which row is of which recording, and which frames it means."""
+"""Joins tables of segments to recordings: which recording a row belongs to, and which frames it means."""
 
 import re
 from collections import defaultdict
@@ -24,7 +24,7 @@ class _Seen:
     """What was noticed while clips were read; the lists hold names of recordings or segments."""
 
     matched: dict[Key, str] = field(default_factory=dict)
-    bare: list[str] = field(default_factory=list)
+    without_rows: list[str] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
     short: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
@@ -33,10 +33,12 @@ class _Seen:
 
     def skipped(self, named: Iterable[Key]) -> list[str]:
         """Lines on recordings without a row, and on rows of no recording. named: recordings that the rows name."""
-        bare = f"{counted(len(self.bare), 'recording')} without a row of the segments: {first_few(self.bare)}"
-        lost = _shown(set(named) - set(self.matched))
-        rest = f"segments of {counted(len(lost), 'recording')} that is not here: {first_few(lost)}"
-        return ([bare] if self.bare else []) + ([rest] if lost else [])
+        without, lines = self.without_rows, []
+        if without:
+            lines.append(f"{counted(len(without), 'recording')} without a row of the segments: {first_few(without)}")
+        if lost := _shown(set(named) - set(self.matched)):
+            lines.append(f"segments of {counted(len(lost), 'recording')} that is not here: {first_few(lost)}")
+        return lines
 
     def changed(self) -> list[str]:
         """Lines on rows that were not taken as they stand."""
@@ -71,7 +73,7 @@ def with_segments(
         if isinstance(rows, Fault):
             yield rows
         elif rows is None:
-            seen.bare.append(item.name)
+            seen.without_rows.append(item.name)
         else:
             if unit is None and _unit_of(item, rows) and any(table.unit is None for table, _ in rows):
                 seen.as_frames.append(item.name)
@@ -80,10 +82,10 @@ def with_segments(
 
     def clips() -> Iterator[Item]:
         yield from each_clip(found.clips, labelled)
-        if seen.bare and not seen.matched:
+        if seen.without_rows and not seen.matched:
             raise ValueError(
                 f"no row of {tables[0].path} is of a recording: the rows name {first_few(_shown(by_name))}, the "
-                f"recordings are {first_few(seen.bare)}"
+                f"recordings are {first_few(seen.without_rows)}"
             )
 
     notes = tuple(dict.fromkeys(note for table in tables for note in table.notes))
@@ -173,10 +175,10 @@ def _shared(key: Key, other: Key) -> int:
 def _rows_of(
     clip: SkeletonClip, by_name: Mapping[Key, list[tuple[SegmentTable, Row]]], count: int, seen: _Seen
 ) -> Rows | Fault | None:
-    """The rows of a recording: those whose name shares most with its own, or all where there is one of each."""
+    """The rows whose name has most in common with the recording's; all rows if table and folder hold one recording."""
     parts = composed(clip.name).casefold().rpartition("/")[2].split(".")  # run1.openpose.3d is run1 of the rows
     own = [_key(clip.name), *((*_key(clip.name)[:-1], ".".join(parts[:end])) for end in range(len(parts), 0, -1))]
-    shared = {key: max(_shared(key, it) for it in own) for key in by_name}
+    shared = {key: max(_shared(key, name) for name in own) for key in by_name}
     most = max(shared.values())
     best = [key for key, number in shared.items() if number == most]
     if not most and count == len(by_name) == 1:

@@ -1,4 +1,4 @@
-"""The lengths of time of a stream in frames: what is given, else what follows from the training."""
+"""The lengths of time of a stream in frames: as given, or as they follow from the training."""
 
 from dataclasses import dataclass
 from typing import Any

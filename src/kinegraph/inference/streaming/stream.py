@@ -236,7 +236,7 @@ class Stream:
     def _seen(
         self, keypoint: object, score: object, ids: Iterable[Hashable] | None
     ) -> tuple[SkeletonClip | None, Sequence[Hashable] | None]:
-        """Those who are there as a clip of one frame that fits the network, and their ids."""
+        """The people of a frame as a clip of one frame that fits the network, and their ids."""
         if keypoint is None:
             return None, None
         place = _array(keypoint, "keypoint", 3)

@@ -56,7 +56,7 @@ def _asked(way: Callable[[], Tensor]) -> Float[np.ndarray, "rows D"]:
 def product(
     a: Float[Tensor, "M K"], b: Float[Tensor, "N K"], bias: Float[Tensor, "N"] | None = None
 ) -> Float[Tensor, "M N"]:
-    """a b^T + bias, without gradients. Either may be a transposed view; a is copied then: let it be the smaller one."""
+    """a b^T + bias, without gradients. Either may be a transposed view. A transposed a is copied."""
     if by_onednn(a):
         with torch.no_grad():
             return torch.ops.mkldnn._linear_pointwise(a, b, bias, "none", [], "")

@@ -37,7 +37,7 @@ def workers(device: torch.device) -> int:
 
 
 def shares(rows: int, at_once: int, device: torch.device) -> list[list[slice]]:
-    """All rows, in order: for each thread those that are its own, at most so many at once."""
+    """All rows, in order: for each thread its own slices, each of at most `at_once` rows."""
     count = max(1, min(workers(device), rows))
     bounds = [rows * i // count for i in range(count + 1)]
     return [
