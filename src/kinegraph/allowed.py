@@ -45,13 +45,12 @@ OPTIMIZERS = (
     "torch.optim.AdamW",
     "torch.optim.Adamax",
     "torch.optim.ASGD",
-    "torch.optim.Muon",
     "torch.optim.NAdam",
     "torch.optim.RAdam",
     "torch.optim.RMSprop",
     "torch.optim.Rprop",
     "torch.optim.SGD",
-)  # not LBFGS and SparseAdam: the first wants a closure, the second sparse gradients
+)  # not LBFGS, Muon and SparseAdam: they want a closure, matrices alone, sparse gradients
 OPTIONS = {"model": NETWORKS, "loss": LOSSES, "optimizer": OPTIMIZERS}  # options of `train` that name a class
 RENAMED = {  # names in the configs of earlier versions -> names today
     "kinegraph.commands.train.sgd": "kinegraph.training.optim.PublishedSGD",

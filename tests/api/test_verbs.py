@@ -113,7 +113,8 @@ def test_a_call_leaves_nothing_behind(place):
             lambda place: kg.train(place / "config.yaml", work_dir=place / "run"),
             "resume goes on with it, another work_dir",
         ),
-        (lambda place: kg.train(place / "config.yaml", devices=2), "devices is 2"),
+        (lambda place: kg.train(place / "config.yaml", devices=2), "devices is 2: a run on several"),
+        (lambda place: kg.train(place / "config.yaml", devices=0), "devices is 0, expected at least 1"),
         (
             lambda place: kg.train(place / "config.yaml", dataset=list(kg.open_dataset(place / "dataset"))[:2]),
             r"kg.write_dataset\(FOLDER, clips, ...\) makes a dataset",

@@ -101,7 +101,16 @@ def test_no_augmentation_changes_nothing():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"scale": 1.5}, {"mirror": -0.1}, {"crop": 2.0}, {"noise": -1.0}, {"time_warp": 1.1}, {"joint_dropout": -1}],
+    [
+        {"scale": 1.5},
+        {"mirror": -0.1},
+        {"crop": 2.0},
+        {"noise": -1.0},
+        {"shear": np.inf},
+        {"time_warp": 1.1},
+        {"joint_dropout": -1},
+        {"rotation": (0, np.nan, 0)},
+    ],
 )
 def test_impossible_values_are_named(wrong):
     with pytest.raises(ValueError, match=f"augment.{next(iter(wrong))}"):

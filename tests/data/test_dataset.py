@@ -227,6 +227,7 @@ OTHER = JointLayout("other", ("hip", "neck", "hat"), ((1, 0), (2, 1)), centre=0)
         (clip("odd", fps=-25.0), "fps -25.0, expected frames a second above 0"),
         (clip("odd", fps=float("inf")), "fps inf"),
         (clip("odd", fps="25"), "fps '25'"),
+        (clip("odd", fps=10**400), "fps 1000"),
         (
             clip("odd", attributes={"subject": 2**63, "room": "lab"}),
             "subject 9223372036854775808, expected a number of",

@@ -256,6 +256,7 @@ def test_survives_json():
         (lambda: Preprocessing(test_clips=10), "needs sampling 'uniform', found 'loop'"),
         (lambda: Preprocessing.from_dict({"streams": ["joint"], "colour": 1}), "'colour'"),
         (lambda: Preprocessing.from_dict({"augment": {"noize": 1}}), "preprocessing.augment 'noize'"),
+        (lambda: Preprocessing(min_score=float("nan")), "preprocessing.min_score is nan"),
         (lambda: Preprocessing(test_frames=0), "preprocessing.test_frames is 0"),
         (lambda: Preprocessing(test_crop=0.95), "test_crop needs sampling 'stretch', found 'loop'"),
         (lambda: Preprocessing(sampling="stretch", test_crop=2), "test_crop is 2, expected more than 0"),

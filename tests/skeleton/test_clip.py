@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
@@ -54,8 +55,11 @@ def test_arrays_of_something_else_are_refused_at_once(values, message):
         SkeletonClip(values, NTU, name="wave")
 
 
-def test_numbers_in_an_array_of_objects_are_numbers():
-    assert SkeletonClip(np.ones((2, 25, 3), object), NTU).keypoint.dtype == np.float32
+@pytest.mark.parametrize("values", [np.ones((2, 25, 3), object), torch.ones(2, 25, 3, dtype=torch.bfloat16)])
+def test_numbers_of_any_kind_are_numbers(values):
+    keypoint = SkeletonClip(values, NTU).keypoint
+    assert keypoint.dtype == np.float32
+    assert (keypoint == 1).all()
 
 
 def test_a_repr_is_short_and_a_table_is_read_back():

@@ -79,7 +79,7 @@ WRONG = [
     {"milestones": (50, 10)},
     {"floor": 1.0},
 ]
-WRONG += [{"milestones": (-1, 10)}, {"gamma": -0.1}]
+WRONG += [{"milestones": (-1, 10)}, {"gamma": -0.1}, {"milestones": (float("nan"),)}]
 
 
 @pytest.mark.parametrize("wrong", WRONG)

@@ -114,7 +114,8 @@ def _plain(value: object) -> object:
 
 def _check_processes(given: Mapping[str, object]) -> None:
     for name in ("devices", "nodes"):
-        if (number := given.get(name)) not in (None, 1):
+        number = given.get(name)
+        if number not in (None, 1) and not (isinstance(number, int) and number < 1):  # which the parser refuses
             raise ValueError(
                 f"{name} is {number}: a run on several processes starts its program again, which a notebook does not "
                 "bear; use `kinegraph train` or torchrun, or leave it out"

@@ -59,8 +59,11 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self) if field.type is float):
             top = np.inf if name in ("shear", "noise") else 1.0
-            if not 0 <= getattr(self, name) <= top:
-                raise ValueError(f"augment.{name} is {getattr(self, name)}, expected between 0 and {top:g}")
+            if not 0 <= getattr(self, name) <= top or np.isinf(getattr(self, name)):
+                expected = f"between 0 and {top:g}" if top == 1 else "a finite number from 0 on"
+                raise ValueError(f"augment.{name} is {getattr(self, name)}, expected {expected}")
+        if not np.isfinite(self.rotation).all():
+            raise ValueError(f"augment.rotation is {list(self.rotation)}, expected three finite angles")
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> "Augmentation":

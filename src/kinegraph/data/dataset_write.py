@@ -107,7 +107,7 @@ class Columns:
         if clip.image_size is not None and not all(_is_whole(side) and 0 < side < LARGEST for side in clip.image_size):
             return f"has image size {tuple(clip.image_size)}, expected width and height in whole pixels"
         if (fps := clip.fps) is not None and (
-            not isinstance(fps, int | float | np.number) or fps <= 0 or np.isinf(fps)
+            not isinstance(fps, int | float | np.number) or fps <= 0 or fps > LARGEST
         ):
             return f"has fps {quoted(fps)}, expected frames a second above 0"
         if clip.attributes.keys() != self.attributes.keys():

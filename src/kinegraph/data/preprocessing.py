@@ -102,6 +102,8 @@ class Preprocessing:
         for name in ("people", "frames", "test_frames", "test_clips"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"preprocessing.{name} is {getattr(self, name)}, expected at least 1")
+        if self.min_score is not None and not np.isfinite(self.min_score):
+            raise ValueError(f"preprocessing.min_score is {self.min_score}, expected a finite number")
         if not self.streams:
             raise ValueError("preprocessing.streams is empty, expected at least one of " + ", ".join(get_args(Stream)))
         if self.test_clips > 1 and self.sampling not in UNIFORM:

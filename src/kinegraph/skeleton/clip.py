@@ -159,7 +159,9 @@ def _array(values: Any, clip: str, name: str) -> np.ndarray:
 
 def as_numbers(values: Any) -> Float[np.ndarray, "..."]:
     """An array or tensor, wherever it lies, or lists, as float32. Raises TypeError or ValueError for anything else."""
-    values = values.detach().cpu() if hasattr(values, "detach") else values
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = values.float() if values.is_floating_point() else values  # numpy has no bfloat16
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError("a joint that was not seen is all zero: give values.filled(0)")
     if values is None or np.iscomplexobj(values):  # numpy would make NaN of the one, and halve the other

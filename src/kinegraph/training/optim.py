@@ -118,8 +118,8 @@ class Schedule:
             raise ValueError(f"schedule.period is {self.period}, expected a number of epochs, or 0 for all")
         if not 0 <= self.gamma < math.inf:
             raise ValueError(f"schedule.gamma is {self.gamma}, expected a factor from 0 on, such as 0.1")
-        if any(milestone < 0 for milestone in self.milestones):
-            raise ValueError(f"schedule.milestones {list(self.milestones)} are before the first epoch")
+        if any(not milestone >= 0 for milestone in self.milestones):
+            raise ValueError(f"schedule.milestones {list(self.milestones)}, expected numbers of epochs from 0 on")
         if list(self.milestones) != sorted(self.milestones):
             raise ValueError(f"schedule.milestones {list(self.milestones)} are not in rising order")
 
