@@ -149,4 +149,4 @@ def test_people_and_epochs(tmp_path):
     folder = written(tmp_path / "clips", ["l_hand"], ["raise"])
     how, _ = adapt(replace(MIRRORING, people=5), folder, np.arange(len(folder)), ["people"])
     assert how.people == 1
-    assert [epochs_for(n, 16) for n in (1000, 200, 10, 100_000)] == [40, 192, 300, 1]
+    assert [epochs_for(n, 16, 2500) for n in (1000, 200, 10, 100_000)] == [40, 192, 300, 1]

@@ -119,11 +119,12 @@ def test_without_validation_no_part_is_missed(tmp_path, capsys):
 
 
 def test_options_that_do_nothing_are_named(tmp_path, data, capsys):
-    words = ("--schedule.milestones", "[1]", "--graph-waits", "1", "--tensorboard-names", "tensorflow")
+    words = ("--schedule.milestones", "[1]", "--graph-waits", "1", "--tensorboard-names", "tensorflow", "--steps", "9")
     assert train(tmp_path, data, *words, "--model.edges", "fixed", "--epochs", "1") == 0
     assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")] == [
         "note: schedule.milestones does nothing with kind cosine",
         "note: graph_waits does nothing: STGCN learns no graph",
+        "note: steps does nothing without --epochs auto",
         "note: tensorboard_names does nothing without --loggers tensorboard",
     ]
 

@@ -19,7 +19,6 @@ Setting = Literal["people", "normalize", "mirror"]
 CLIPS = 2000  # looked at, spread over the training part, at most
 FRAMES = 8  # of each clip, for the comparison of clips with mirrored ones
 TAKEN = 0.2  # share of a class's clips that a mirrored class has to take away, for mirroring to be unsafe
-STEPS = 2500  # that small data is trained for
 MOST_EPOCHS = 300
 
 
@@ -47,9 +46,9 @@ def adapt(
     return preprocessing, said
 
 
-def epochs_for(clips: int, batch_size: int) -> int:
-    """Passes over the training clips that make about 2,500 steps, from 1 to 300."""
-    return int(np.clip(round(STEPS / -(-clips // batch_size)), 1, MOST_EPOCHS))
+def epochs_for(clips: int, batch_size: int, steps: int) -> int:
+    """Passes over the training clips that make about so many steps, from 1 to 300."""
+    return int(np.clip(round(steps / -(-clips // batch_size)), 1, MOST_EPOCHS))
 
 
 # ---- up --------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from kinegraph.training.optim import PublishedSGD, Schedule
 
 REQUIRED = MISSING
 # What a resumed run may change. The default is SAME: another value gives other weights.
+STEPS = 2500  # of a training with epochs auto
 SAME, MAY_CHANGE, OF_THE_CALL = "same", "may change", "of the call"  # the last is not written into the run's config
 
 
@@ -87,9 +88,8 @@ class TrainOptions:
     graph_waits: int = option(0, "first epochs in which learned graphs stay.", least=0)
     clip_gradients: float | None = option(None, "largest norm of all gradients together.", above=0)
     schedule: Schedule = option(Schedule(), "how the learning rate changes.")
-    epochs: int | Literal["auto"] = option(
-        80, "passes over the training part, `repeat` times each; auto: about 2,500 steps.", least=1
-    )
+    epochs: int | Literal["auto"] = option(80, "passes over the training part; auto: enough for `steps`.", least=1)
+    steps: int = option(STEPS, "batches of a training with epochs auto.", least=1)
     repeat: int = option(1, "how often an epoch passes over the training part.", least=1)
     sample: Literal["all", "class_balanced"] = option(
         "all", "'all' takes every clip once in a pass; 'class_balanced' as many clips, but every class equally often."

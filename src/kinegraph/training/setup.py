@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from kinegraph.data.auto import STEPS, adapt, epochs_for, labels_of_mirrored
+from kinegraph.data.auto import adapt, epochs_for, labels_of_mirrored
 from kinegraph.data.checks import Finding
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.data.dataset_checks import check_scale, dataset_findings
@@ -32,7 +32,7 @@ from kinegraph.training.closed_form import fit_closed_form
 from kinegraph.training.losses import BinaryCrossEntropy, build_loss, class_counts
 from kinegraph.training.observers import check_callbacks, check_loggers
 from kinegraph.training.optim import graph_parameters, parameter_groups, scale_rates, unfuse
-from kinegraph.training.options import TrainOptions, loggers_of
+from kinegraph.training.options import STEPS, TrainOptions, loggers_of
 from kinegraph.training.tasks import ClipTask, FrameTask, Task
 
 FIGURES = ("top1", "mean_class_accuracy", "top5")
@@ -71,6 +71,8 @@ def idle_options(options: TrainOptions, network: nn.Module, steps: int, epochs: 
     said = options.schedule.remarks(steps, epochs)
     if options.graph_waits and not graph_parameters(network):
         said.append(f"graph_waits does nothing: {network_kind(network).__name__} learns no graph")
+    if options.epochs != "auto" and options.steps != STEPS:
+        said.append("steps does nothing without --epochs auto")
     if options.tensorboard_names != "kinegraph" and "tensorboard" not in loggers_of(options):
         said.append("tensorboard_names does nothing without --loggers tensorboard")
     return said
@@ -119,8 +121,9 @@ def open_data(options: TrainOptions) -> Data:
         )
     epochs = options.epochs
     if epochs == "auto":
-        epochs = epochs_for(len(clips) * options.repeat, options.batch_size * options.devices * options.nodes)
-        chosen.append(f"{epochs} epochs, about {STEPS:,} steps")
+        batch = options.batch_size * options.devices * options.nodes
+        epochs = epochs_for(len(clips) * options.repeat, batch, options.steps)
+        chosen.append(f"{epochs} epochs, about {options.steps:,} steps")
     if options.validate and folder.held_out(options.split) == "test":
         chosen.append("validation on part 'test', there is no 'val': the best epoch is chosen by it")
     layout = choose_layout(options.layout, folder)
