@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from importlib import import_module
 
-from kinegraph.messages import CONTROL, did_you_mean, fetch_first
+from kinegraph.messages import CONTROL, did_you_mean, fetch_first, one_line
 from kinegraph.screen import Warnings, patient_output
 
 # verb -> (function of kinegraph.commands.<verb> of the same name, what `kinegraph --help` says about it)
@@ -74,14 +74,18 @@ def _answer(argv: list[str]) -> int:
     try:
         with _ended_as_by_ctrl_c(), redirect_stderr(Warnings(sys.stderr)) if quiet else nullcontext():
             return run_verb(verb, argv)
-    except (ValueError, OSError) as error:  # wrong input; anything else is our mistake and shows its traceback
+    except (ValueError, OSError) as error:  # wrong input
         if verbose or os.environ.get("KINEGRAPH_TRACEBACK"):
             raise
-        return _complain(_one_line(error))
+        return _complain(_in_plugin(error) or _one_line(error))
     except MemoryError as error:
         return _complain(f"not enough memory: {_one_line(error)}")
     except KeyboardInterrupt:
         return _complain("interrupted", code=130)
+    except Exception as error:  # of a plugin; any other is our mistake and shows its traceback
+        if verbose or os.environ.get("KINEGRAPH_TRACEBACK") or not (line := _in_plugin(error)):
+            raise
+        return _complain(line)
 
 
 @contextmanager
@@ -190,6 +194,14 @@ def _end_with_launcher() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _in_plugin(error: Exception) -> str:
+    """What went wrong in a file of the user's own, with its place; "" where it was elsewhere."""
+    from kinegraph.plugins import place_in_plugin
+
+    place = place_in_plugin(error)
+    return f"{place}: {type(error).__name__}: {one_line(error)}; -v shows all of it" if place else ""
 
 
 def _one_line(error: Exception) -> str:

@@ -6,6 +6,7 @@ ours, torch's, and those of the files that were given here, on the command line 
 
 import inspect
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterable
 from importlib.util import module_from_spec, spec_from_file_location
@@ -54,7 +55,9 @@ def _imported(name: str, file: Path) -> ModuleType:
         del sys.modules[name]
         if not isinstance(error, Exception):
             raise
-        raise ValueError(f"--plugins {file}: {type(error).__name__}: {error}") from error
+        line = [it.lineno for it in traceback.extract_tb(error.__traceback__) if it.filename == str(file.resolve())]
+        where = f"{file} line {line[-1]}" if line else str(file)
+        raise ValueError(f"--plugins {where}: {type(error).__name__}: {error}") from error
     return module
 
 
@@ -80,3 +83,12 @@ def _defined(wanted: Callable[[object], bool]) -> dict[str, Any]:
 def plugin_files() -> list[Path]:
     """The loaded files: a run writes them down, to be resumed with them."""
     return [Path(str(module.__file__)) for module in _LOADED.values()]
+
+
+def place_in_plugin(error: BaseException) -> str:
+    """Where in a loaded file an error happened, as "mynet.py line 25, in forward"; "" where it did not."""
+    files = {file.resolve(): file.name for file in plugin_files()}
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) in files]
+    if not frames:
+        return ""
+    return f"{files[Path(frames[-1].filename)]} line {frames[-1].lineno}, in {frames[-1].name}"

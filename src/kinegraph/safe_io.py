@@ -5,9 +5,11 @@ into memory ("billion laughs"), or for one that holds itself. So the unfolded va
 """
 
 import json
+import math
 import re
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -38,6 +40,15 @@ def parsed_json(text: str | bytes, origin: object) -> object:
     except ValueError as error:
         reason = "a number has too many digits" if "digits" in str(error) else one_line(error) + _way(error)
         raise ValueError(f"{origin} is not readable JSON: {reason}") from None
+
+
+def without_nan(value: Any) -> Any:
+    """None for numbers that are not finite, also inside of mappings and lists: JSON has none of them."""
+    if isinstance(value, dict):
+        return {key: without_nan(it) for key, it in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(it) for it in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _way(error: ValueError) -> str:

@@ -214,6 +214,12 @@ def test_a_run_answers_about_a_file(run, place):
         kg.predict(run, place / "dataset")
 
 
+def test_a_run_stands_for_its_weights(run, place):
+    clips = kg.open_dataset(place / "dataset")[:2]
+    assert np.array_equal(kg.embed(run, clips), kg.embed(run.best, clips))
+    assert kg.load_model(run).weights.class_names == ("a", "b", "c")
+
+
 def test_a_command_without_a_function_is_said():
     assert {*kg._COMMANDS} == {*VERBS} - {*kg.__all__}
     with pytest.raises(AttributeError, match="it is a command only: kinegraph explain"):

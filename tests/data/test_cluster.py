@@ -80,6 +80,19 @@ def test_a_task_that_was_lost_with_its_worker_is_done_by_another(tmp_path, start
     assert (tmp_path / "mark").exists()
 
 
+def test_a_worker_that_hangs_is_one_line(started, monkeypatch):
+    """It was waited for without end."""
+    scheduler = started(n_workers=1, processes=True)
+    monkeypatch.setattr(cluster, "PATIENCE", 2)
+    (pid,) = [worker.process.pid for worker in scheduler.workers.values()]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(ConnectionError, match=r"a dask worker of .* does not answer within 2 seconds"):
+            list(in_order(slow_square, range(64), Cluster(scheduler.scheduler_address)))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def slow_square(number: int) -> int:
     time.sleep(0.05)
     return number**2

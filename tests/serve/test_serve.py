@@ -26,6 +26,7 @@ testclient = pytest.importorskip("starlette.testclient")
 
 from kinegraph.inference.streaming.session import Session  # noqa: E402
 from kinegraph.models.weights import load_weights, save_weights  # noqa: E402
+from kinegraph.serve import app  # noqa: E402
 from kinegraph.serve.app import Server, app_of  # noqa: E402
 from kinegraph.serve.guard import Guard  # noqa: E402
 from kinegraph.serve.jobs import Jobs  # noqa: E402
@@ -73,6 +74,23 @@ def test_a_file_is_answered_as_predict_answers(here, client):
     assert (row["known"], row["repetitions"]) == (True, None)
     assert [it["class"] for it in row["top"]] == [name for name, _ in expected]
     np.testing.assert_allclose([it["probability"] for it in row["top"]], [p for _, p in expected], atol=1e-5)
+
+
+def test_an_upload_that_still_comes_is_counted(here, monkeypatch):
+    server, received, others = server_of(here), app._received, []
+    server.jobs.waiting = 1
+    content = (here / "two.jsonl").read_bytes()
+
+    async def slowly(*arguments) -> bool:
+        others.append(await asyncio.to_thread(client.post, "/predict?name=two.jsonl", content=content))
+        return await received(*arguments)
+
+    monkeypatch.setattr(app, "_received", slowly)
+    with testclient.TestClient(app_of(server), headers={"Host": "localhost:8000"}) as client:
+        for _ in range(2):  # the place is given back
+            assert client.post("/predict?name=two.jsonl", content=content).status_code == 200
+    assert [other.status_code for other in others] == [503, 503]
+    assert "1 recordings wait or are uploaded already" in others[0].json()["error"]
 
 
 def test_repetitions_are_counted_where_they_are_asked_for(client):

@@ -168,3 +168,63 @@ def test_a_file_that_changed_since_it_was_loaded_is_named(place):
     (place / "mynet.py").write_text(SOURCE + "\n# wider\n")
     with pytest.warns(UserWarning, match=r"mynet.py was changed since it was loaded, .* start Python again"):
         plugins.load_plugins(["mynet.py"])
+
+
+WRONG = """
+import torch
+from torch import nn
+
+
+class Other(nn.Module):
+    def __init__(self, num_class=3):
+        super().__init__()
+
+
+class Order(nn.Module):
+    def __init__(self, A, channels, classes):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, classes, 1)
+
+    def forward(self, x):
+        N, C, T, V, M = x.size()
+        return self.conv(x.permute(0, 4, 1, 2, 3).reshape(N * M, C, T, V)).mean((2, 3))
+
+
+class Pair(nn.Module):
+    def __init__(self, A, channels, classes):
+        super().__init__()
+        self.head = nn.Linear(channels, classes)
+
+    def forward(self, x):
+        y = self.head(x.mean((1, 2, 3)))
+        return y, y
+
+
+class Loss(nn.Module):
+    def __init__(self, counts):
+        super().__init__()
+
+    def forward(self, logits, labels):
+        return nn.functional.cross_entropy(logits, labels) + missing
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model", "wrong.Other"], "its constructor has (num_class=3), and has to begin with these three"),
+        (["--model", "wrong.Order"], "wrong.py line 18, in forward: RuntimeError"),
+        (["--model", "wrong.Order"], "(1, 2, 12, 25, 3); a network of (N, C, T, V, M) begins with x = x.permute"),
+        (["--model", "wrong.Pair"], "Pair.forward returns a tuple, expected only the logits"),
+        (["--loss", "wrong.Loss"], "wrong.py line 36, in forward: NameError: name 'missing' is not defined"),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_line_that_names_the_place(place, capsys, words, message):
+    sys.modules.pop("wrong", None)
+    made_up.config(Path("config.yaml"), Path("data"))
+    Path("wrong.py").write_text(WRONG)
+    assert train("run", "--plugins", "wrong.py", *words, "--epochs", "1") == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert "--loss" in words or not Path("run").exists()

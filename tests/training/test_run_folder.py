@@ -1,6 +1,7 @@
 """Two trainings in one folder, a training that was killed, and a run that goes on with other clips."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.training import run_folder
-from kinegraph.training.run_folder import locked
+from kinegraph.training.run_folder import RunFolder, locked
 from tests import made_up
 
 HOLD = "import sys, time; from pathlib import Path; from kinegraph.training.run_folder import locked\n"
@@ -133,3 +134,15 @@ def _is_open(number):
     except OSError:
         return False
     return True
+
+
+def test_a_figure_that_is_no_number_is_null_in_the_log(tmp_path):
+    """NaN is not JSON: other programs could not read the file."""
+    run = RunFolder(tmp_path)
+    run.log(mode="val", epoch=1, top1=0.5, loss=float("inf"), map=float("nan"))
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    line = json.loads(run.log_file.read_text(), parse_constant=refuse)
+    assert (line["top1"], line["loss"], line["map"]) == (0.5, None, None)

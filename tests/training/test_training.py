@@ -19,6 +19,7 @@ from kinegraph.data.dataset import write_dataset
 from kinegraph.models.protogcn import first_means
 from kinegraph.models.weights import load_model
 from kinegraph.training import distributed
+from kinegraph.training.averaging import Averaged
 from kinegraph.training.loop import Training
 from tests import made_up
 from tests.training.killed import killed_after
@@ -75,6 +76,10 @@ def assert_same_run(one: Path, other: Path) -> None:
 )
 def test_resumed_is_uninterrupted_bit_for_bit(tmp_path, data, steps, options):
     check_resuming(tmp_path, data, steps, options)
+
+
+def test_steps_of_two_batches_and_the_average_are_resumed_bit_for_bit(tmp_path, data):
+    check_resuming(tmp_path, data, 9, ("--save-every", "3"), ("--accumulate", "2", "--ema", "0.9"))
 
 
 def test_a_loss_of_the_networks_own_is_resumed_with_what_it_keeps(tmp_path, data):
@@ -202,6 +207,40 @@ def test_members_of_an_ensemble_know_the_streams_of_the_recipe(tmp_path, data):
     distances, bones = network.members
     assert network.config["streams"] == distances.config["streams"] == 2
     assert 2 * distances.coordinates == network.config["channels"] == 2 * bones.config["channels"]
+
+
+def test_two_batches_that_make_one_step_are_one_batch(tmp_path, data):
+    """Of a network in which clips do not touch; 18 clips are 2 steps of 8 and one of 2."""
+    own = tmp_path / "layer.py"
+    own.write_text(OWN)
+    words = ["--plugins", str(own), "--model", "layer.Own", "--epochs", "2"]
+    one = run(tmp_path, data, "one", *words, "--batch-size", "8")
+    two = run(tmp_path, data, "two", *words, "--batch-size", "4", "--accumulate", "2")
+    left, right = (load_file(it / "checkpoints/last.safetensors") for it in (one, two))
+    for key, tensor in left.items():
+        torch.testing.assert_close(right[key], tensor, rtol=1e-5, atol=1e-6)
+    of_one, of_two = ([it["lr"] for it in logged(folder) if it["mode"] == "train"] for folder in (one, two))
+    assert of_one == of_two
+
+
+def test_the_moving_average_is_measured_and_written(tmp_path, data):
+    folder = run(tmp_path, data, "run", "--epochs", "2", "--ema", "0.5")
+    state = torch.load(folder / "checkpoints/last.ckpt", weights_only=False)
+    for key, tensor in load_file(folder / "checkpoints/last.safetensors").items():
+        assert torch.equal(tensor, state["averaged"][key]), key
+    assert not torch.equal(state["averaged"]["head.weight"], state["network"]["head.weight"])
+
+
+def test_a_moving_average_forgets_the_beginning_soon():
+    now = torch.nn.BatchNorm1d(1)
+    averaged = Averaged(now, 0.5)
+    for steps, weight in enumerate((2.0, 4.0)):
+        now.weight.data.fill_(weight)
+        now.num_batches_tracked += 1
+        averaged.update(now, steps)
+    mean = 2 / 11 * (0.1 * 1 + 0.9 * 2) + 9 / 11 * 4  # decay 1/10, then 2/11: still below 0.5
+    assert averaged.network.weight.item() == pytest.approx(mean)
+    assert averaged.network.num_batches_tracked == 2
 
 
 def test_a_temperature_divides_the_logits_of_the_weights_alone(tmp_path, data):

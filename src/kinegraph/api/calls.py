@@ -109,6 +109,8 @@ def _plain(value: object) -> object:
         return value.item()
     if isinstance(value, SkeletonClip):
         raise ValueError("a SkeletonClip is no option; kg.write_dataset(FOLDER, clips, ...) makes a dataset of clips")
+    if isinstance(value, np.ndarray):
+        raise ValueError('an array is no recording; kg.SkeletonClip(array, "coco17") makes a clip of one')
     raise ValueError(f"a {type(value).__name__} stands for no option; give text, a number, a path or a list of them")
 
 

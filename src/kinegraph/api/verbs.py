@@ -118,9 +118,11 @@ def crossval(
     return call("crossval", {"config": config, "dataset": dataset, **options}, progress)
 
 
-def inspect(path: "Place | SkeletonDataset | Run", **options: Any) -> "Inspection":
-    """What a path holds and what is wrong with it; as `kinegraph inspect`. The result prints as the command does."""
-    return call("inspect", {"path": path, **options}, progress=False, warn=False)
+def inspect(path: "Place | SkeletonDataset | Run | Any", **options: Any) -> "Inspection":
+    """What a path or a table holds and what is wrong with it; as `kinegraph inspect`, and printed as by the command."""
+    with ExitStack() as stack:
+        place = stack.enter_context(as_file(path)) if is_frame(path) else path
+        return call("inspect", {"path": place, **options}, progress=False, warn=False)
 
 
 def _configs_of(weights: Path) -> Sequence[Path]:

@@ -13,6 +13,8 @@ from kinegraph.messages import nearest
 KINDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
 KINDS |= {"list": "a list", "tuple": "a list", "Sequence": "a list", "dict": "options of its own"}
 
+GIVEN = ("adjacency", "channels", "classes", "params", "counts")  # by the training, not by an option
+
 
 def explain(problem: str, parser: ArgumentParser, verb: Callable) -> str:
     """A message of the parser as one line."""
@@ -34,7 +36,9 @@ def explain(problem: str, parser: ArgumentParser, verb: Callable) -> str:
         if name == "class_path" and key:
             return f"{key}: what a class is given stands under init_args, beside class_path"
         if owner and key:
-            return f"{key}: {owner[1].rpartition('.')[2]} has no option '{name}'{_near(name, _taken_by(owner[1]))}"
+            taken = _taken_by(owner[1])
+            hint = _near(name, taken) or f"; it has {', '.join(it for it in taken if it not in GIVEN)}"
+            return f"{key}: {owner[1].rpartition('.')[2]} has no option '{name}'{hint}"
         full = f"{group[1]}.{name}" if group else name
         return f"there is no option '{full}' of kinegraph {verb.__name__}{_near(full, _known(parser))}"
     if refused := re.search(r"Importing '([\w.]+)' is not allowed|Expected '([\w.]+)' to be a function", problem):

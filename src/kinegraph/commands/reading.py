@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from kinegraph.commands.configs import named_configs
 from kinegraph.messages import first_few, plain_name
 from kinegraph.models.weights_path import zoo_names
 from kinegraph.screen import note
@@ -127,7 +128,7 @@ def with_config_of_run(argv: Sequence[str]) -> list[str]:
         return [str(config), *argv]
     if path.is_dir():
         raise ValueError(f"{path} is no run folder: it has no config.yaml; expected kinegraph test CONFIG CHECKPOINT")
-    if not path.exists() and not path.suffix and path.parent != Path():
+    if not path.exists() and not path.suffix and (path.parent != Path() or path.name not in named_configs()):
         raise ValueError(f"there is no run {path}")
     return list(argv)
 

@@ -26,7 +26,8 @@ class TestOptions:
         checkpoint: weights, e.g. runs/NAME/checkpoints/best.safetensors, which know how clips are prepared for them;
             or an .onnx file of `kinegraph export`; or a .pth of MMAction2, PYSKL or yysijie/st-gcn, for which the
             config says it. In place of weights, --from names a result file of any project, whose scores are measured.
-        eval: metrics to print: top_k_accuracy, mean_class_accuracy; by default both.
+        eval: metrics to print: top_k_accuracy, mean_class_accuracy (by default these), macro_f1, auroc, brier_score,
+            log_loss.
         out: folder for the result file (result.pkl, or a .pkl of another name), tables, pictures and report.html. Of
             long recordings figures and predicted segments.
         report: where to write the report, a page to be opened in a browser, if not beside the result file.

@@ -22,6 +22,7 @@ from kinegraph.evaluation.scoring import score_frames
 from kinegraph.evaluation.timelines import Timeline, by_subject, figures, of_class
 from kinegraph.messages import counted, spreadsheet_cell
 from kinegraph.report.timelines_page import timelines_page, worst_scenes
+from kinegraph.safe_io import without_nan
 from kinegraph.training.distributed import naming_lost_processes
 
 FILES = ("figures.json", "predictions.csv", "report.html", PROBABILITIES)
@@ -141,13 +142,7 @@ def _figures_json(timelines: Sequence[Timeline], names: Sequence[str], about: Ma
         "subjects": {subject: it.flat() for subject, it in by_subject(timelines).items()},
         "recordings": {timeline.name: figures([timeline]).flat() for timeline in timelines},
     }
-    return json.dumps(_without_nan(content), indent=1, ensure_ascii=False) + "\n"
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return json.dumps(without_nan(content), indent=1, ensure_ascii=False) + "\n"
 
 
 def _segments_csv(timelines: Sequence[Timeline], names: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
 from kinegraph.evaluation.fusion import log_probability
-from kinegraph.evaluation.metrics import METRICS, check_metrics, evaluate, figures_to_show, remarks
+from kinegraph.evaluation.metrics import METRICS, check_metrics, evaluate, figure_lines, figures_to_show, remarks
 from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
 from kinegraph.evaluation.timelines import TimelineEvaluation
@@ -137,7 +137,7 @@ def _measure_clips(asked: TestOptions, opened: Opened, metrics: Sequence[str]) -
     figures = _print_figures(scores, clips, opened.findings, about["warnings"], metrics)
     if asked.keep:
         of = {"source": clips.folder.source, "split": opened.split, "part": opened.part, "clips": len(clips)}
-        add_measured(opened.checkpoint, of | figures)
+        add_measured(opened.checkpoint, of | {name: it for name, it in figures.items() if it == it})
     evaluation = replace(evaluation, warnings=about["warnings"])
     if asked.out or asked.report:
         explain = None if network is None else _explained(weights, network, clips.preprocessing)
@@ -200,8 +200,7 @@ def _print_figures(
     """Print the figures and what is to be known of them; a line on clips of other parts joins the warnings."""
     labels, names = clips.label, clips.folder.class_names
     figures = evaluate(scores, labels, metrics)
-    for name, value in figures_to_show(figures, len(names)).items():
-        print(f"{name}: {value:.4f}")
+    print(*figure_lines(figures, len(names)), sep="\n")
     for line in warnings + [f"warning: {line}" for line in remarks(scores, labels, names)]:
         print(line)
     if leaked := _without_leaked(scores, labels, clips, findings, metrics):
@@ -380,8 +379,7 @@ def measure_scores(asked: TestOptions, metrics: Sequence[str]) -> Evaluation:
     checked = "clip names" if found.names else "labels" if found.labels is not None else "their number only"
     print(f"{counted(len(scores), 'clip')} of {clips}: {found.kind}, order checked by {checked}")
     figures = evaluate(scores, clips.labels, list(metrics))
-    for name, value in figures_to_show(figures, scores.shape[1]).items():
-        print(f"{name}: {value:.4f}")
+    print(*figure_lines(figures, scores.shape[1]), sep="\n")
     warnings = [f"warning: {line}" for line in remarks(scores, clips.labels, clips.folder.class_names)]
     for line in warnings:
         print(line)

@@ -139,7 +139,7 @@ def _introduce(
     options: TrainOptions, data: Data, parts: Parts, run: RunFolder, start: Start | None, fabric: Fabric
 ) -> None:
     """Print what will be trained on which clips, and the warnings about them."""
-    total, base = options.batch_size * fabric.world_size, options.base_batch_size
+    total, base = options.batch_size * options.accumulate * fabric.world_size, options.base_batch_size
     if base:
         print(f"learning rate {parts.rate:g}: scaled by {total}/{base}, the real batch over the one it is meant for")
     weights = list(parts.network.parameters())
@@ -160,7 +160,7 @@ def _introduce(
         print(f"{finding.severity}: {line_of(finding)}")
     for line in worries:
         print(f"warning: {line}")
-    if total > clips * options.repeat:
+    if (total := options.batch_size * fabric.world_size) > clips * options.repeat:
         of = f"{options.batch_size} in {fabric.world_size} processes" if fabric.world_size > 1 else f"{total}"
         print(f"warning: {clips * options.repeat} training clips do not fill one batch of {of}")
     for line in data.chosen:
@@ -307,5 +307,5 @@ def measured_facts(
         "part": clips.folder.held_out(split),
         "clips": len(clips.indices),
     }
-    facts |= {name: record[name] for name in (*FIGURES, *SEGMENTAL) if name in record}
+    facts |= {name: record[name] for name in (*FIGURES, *SEGMENTAL) if record.get(name) is not None}
     return facts | ({"chosen_by": chosen_by} if chosen_by else {})

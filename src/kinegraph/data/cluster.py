@@ -101,7 +101,11 @@ def _check_workers(client: "Client", path: Path | None) -> None:
             f"the dask scheduler at {address} has no worker after {PATIENCE} seconds: dask worker {address}"
         ) from None
     try:
-        answers = cast("dict[str, tuple[str, bool]]", client.run(_here, path))
+        answers = cast("dict[str, tuple[str, bool]]", client.run(_here, path, callback_timeout=PATIENCE))
+    except Late:
+        raise ConnectionError(
+            f"a dask worker of {address} does not answer within {PATIENCE} seconds: end it, or start it again"
+        ) from None
     except ModuleNotFoundError as error:
         raise ConnectionError(f"a dask worker has no {error.name}: start it where kinegraph {__version__} is") from None
     if other := [f"{worker} has {version}" for worker, (version, _) in answers.items() if version != __version__]:

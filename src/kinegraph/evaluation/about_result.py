@@ -18,7 +18,7 @@ from kinegraph.evaluation.calibration import calibration
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.evaluation.results import read_result, result_file, result_pickle
 from kinegraph.messages import one_line, quoted
-from kinegraph.safe_io import read_json
+from kinegraph.safe_io import read_json, without_nan
 
 
 def about_result(
@@ -36,7 +36,7 @@ def about_result(
         "source": evaluation.source,
         "dataset": str(evaluation.folder.path) if evaluation.folder is not None else None,
         "log": str(Path(log).resolve()) if log is not None else None,
-        "metrics": evaluation.metrics,
+        "metrics": without_nan(evaluation.metrics | evaluation.more_metrics),
         "intervals": evaluation.intervals,
         "calibration_error": calibration(evaluation.confidence, evaluation.right).error,
         "warnings": list(warnings),
@@ -59,6 +59,8 @@ def read_evaluation(result: Path) -> tuple[Evaluation, dict[str, Any]]:
     """
     result = result_file(result)
     about = result.with_suffix(".json")
+    if not result.exists():
+        raise ValueError(f"there is no result {result}; `kinegraph test WEIGHTS --out FOLDER/result.pkl` writes one")
     try:
         record: Any = read_json(about)
         labels, names = np.array(record["labels"], np.int64), list(map(str, record["clips"]))

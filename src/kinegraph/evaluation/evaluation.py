@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.evaluation.metrics import (
     ALL_SHOWN,
+    MORE_METRICS,
     ClassCounts,
     Matrix,
     bootstrap_intervals,
@@ -78,6 +79,11 @@ class Evaluation:
     def mean_class(self) -> float:
         """Mean over the classes of the share of their clips that are right, as published (`mean_class_accuracy`)."""
         return self.metrics["mean_class_accuracy"]
+
+    @cached_property
+    def more_metrics(self) -> dict[str, float]:
+        """macro_f1, auroc, brier_score, log_loss; NaN where one is not defined."""
+        return evaluate(self.scores, self.labels, MORE_METRICS)
 
     @property
     def confusion(self) -> Int[np.ndarray, "classes classes"]:

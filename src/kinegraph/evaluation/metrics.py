@@ -1,17 +1,19 @@
 """Accuracy of scores against labels, as published results count it. Pure functions of numpy arrays, fractions 0..1."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Integer, Shaped
 
+from kinegraph.evaluation.probabilities import auroc, brier_score, log_loss
 from kinegraph.messages import counted, did_you_mean
 
 NORMAL = 1000  # classes, from which on the mean over them follows the normal law
-METRICS = ("top_k_accuracy", "mean_class_accuracy")
+METRICS = ("top_k_accuracy", "mean_class_accuracy")  # that are measured where nobody asks for others
+MORE_METRICS = ("macro_f1", "auroc", "brier_score", "log_loss")
 FEW = 30  # clips
 FEWEST_GROUPS = 5  # of fewer the bootstrap's interval over groups is far too narrow
 TOP5_FROM = 10  # classes: of fewer, five right answers of which one counts say little
@@ -28,7 +30,8 @@ def evaluate(
 ) -> dict[str, float]:
     """The metrics a user asks for by name: {"top1": ..., "top5": ..., "mean_class_accuracy": ...}.
 
-    With fewer classes than k every label is among the first k, so that top5 of four classes is 1.
+    With fewer classes than k every label is among the first k, so that top5 of four classes is 1. A figure that is not
+    defined for these clips is NaN: auroc of clips of one class.
     Raises ValueError for an unknown metric, no clips, a label outside the classes or scores that are not numbers.
     """
     found = {}
@@ -37,13 +40,22 @@ def evaluate(
             for k in [top_k] if isinstance(top_k, int | np.integer) else top_k:
                 found[f"top{k}"] = top_k_accuracy(scores, labels, k)
         else:
-            found[metric] = mean_class_accuracy(scores, labels)
+            scores, labels = _checked(scores, labels)
+            found[metric] = OF_NAME[metric](scores, labels)
     return found
 
 
 def figures_to_show(figures: Mapping[str, float], classes: int) -> dict[str, float]:
     """The figures that people are shown, on screens, pages and in tables: top5 of a few classes says nothing."""
     return {name: value for name, value in figures.items() if name != "top5" or classes >= TOP5_FROM}
+
+
+def figure_lines(figures: Mapping[str, float], classes: int) -> list[str]:
+    """A line for each of them."""
+    return [
+        f"{name}: {value:.4f}" if value == value else f"{name}: not defined, all clips are of one class"
+        for name, value in figures_to_show(figures, classes).items()
+    ]
 
 
 def remarks(
@@ -70,9 +82,10 @@ def remarks(
 
 def check_metrics(metrics: Sequence[str]) -> Sequence[str]:
     """The names as they are. Raises ValueError for an unknown metric: asked before a test that takes hours."""
+    known = (*METRICS, *MORE_METRICS)
     for metric in metrics:
-        if metric not in METRICS:
-            raise ValueError(f"no metric '{metric}'; there are {', '.join(METRICS)}{did_you_mean(metric, METRICS)}")
+        if metric not in known:
+            raise ValueError(f"no metric '{metric}'; there are {', '.join(known)}{did_you_mean(metric, known)}")
     return metrics
 
 
@@ -102,6 +115,25 @@ def mean_class_accuracy(scores: Float[np.ndarray, "N classes"], labels: Int[np.n
     scores, labels = _checked(scores, labels)
     counts = counts_by_class(scores.argmax(axis=1), labels, scores.shape[1])
     return float(np.nan_to_num(per_class_accuracy(counts)[counts.occurring]).mean())
+
+
+def macro_f1(scores: Float[np.ndarray, "N classes"], labels: Int[np.ndarray, "N"]) -> float:
+    """Mean of the classes' F1, 2 right / (clips + predictions), over the classes that occur as labels or predictions.
+
+    As scikit-learn's f1_score(average="macro"). Raises ValueError as `mean_class_accuracy`.
+    """
+    scores, labels = _checked(scores, labels)
+    counts = counts_by_class(scores.argmax(axis=1), labels, scores.shape[1])
+    return float(_ratio(2 * counts.hits, counts.clips + counts.predicted)[counts.occurring].mean())
+
+
+OF_NAME: Mapping[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "mean_class_accuracy": mean_class_accuracy,
+    "macro_f1": macro_f1,
+    "auroc": auroc,
+    "brier_score": brier_score,
+    "log_loss": log_loss,
+}
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,6 +35,7 @@ from kinegraph.safe_io import read_json
 from kinegraph.safe_pickle import Foreign, load_pickle, sealed
 
 COUNTED = re.compile(r"test_\d{1,9}")  # names that CTR-GCN gives clips
+PICKLES = (".pkl", ".pickle", ".pt", ".pth")
 ROW_SUM_TOLERANCE = 1e-3  # half floats and rounded tables still count as probabilities
 
 # A storage as torch.save writes it: magic number, version and machine; type, key, device and count; the key again and
@@ -158,9 +159,14 @@ def _content(path: Path) -> object:
             return np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError) as error:
             raise ValueError(f"{path} is not a readable .npy of numbers: {one_line(error)}") from None
-    if not zipfile.is_zipfile(path):
+    if zipfile.is_zipfile(path):
+        return _as_arrays(load_foreign(path))
+    try:
         return load_pickle(path, TENSORS, foreign=True)
-    return _as_arrays(load_foreign(path))
+    except ValueError as error:
+        if path.suffix in PICKLES:
+            raise
+        raise ValueError(f"{path} is no result file, expected .pkl, .npy, .json or .pt; read as one: {error}") from None
 
 
 def _as_arrays(value: object, depth: int = 3) -> object:

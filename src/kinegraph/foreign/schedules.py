@@ -271,10 +271,18 @@ def wrapped_optimizer(config: Block, recipe: Recipe) -> None:
     if not wrapper and config.block("optimizer"):  # as in 0.x; so it was for a while before 1.0
         optimizer(config.block("optimizer"), recipe)
         return
-    known = {"optimizer": ANY, "clip_grad": ANY, "accumulative_counts": 1, "paramwise_cfg": None, "loss_scale": RUNNING}
+    known = {
+        "optimizer": ANY,
+        "clip_grad": ANY,
+        "accumulative_counts": ANY,
+        "paramwise_cfg": None,
+        "loss_scale": RUNNING,
+    }
     check_known(recipe, wrapper, known, "optim_wrapper")
     optimizer(wrapper.block("optimizer"), recipe)
     clipping(wrapper, recipe, "clip_grad")
+    if wrapper.get("accumulative_counts", 1) != 1:
+        recipe.say("accumulate", wrapper["accumulative_counts"], wrapper, "accumulative_counts")
     kind = wrapper.get("type", "OptimWrapper")
     if kind == "AmpOptimWrapper":
         recipe.say("precision", "16-mixed", wrapper)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ from kinegraph.inference.timeline import Segment
 from kinegraph.messages import quoted
 from kinegraph.models.frames import FrameWise, frame_probabilities
 from kinegraph.models.layers.absent import clip_vectors
-from kinegraph.models.network import BlackBox, SkeletonNetwork
+from kinegraph.models.network import BlackBox, SkeletonNetwork, network_kind
 from kinegraph.models.optimize import can_optimize, optimize
 from kinegraph.models.weights import Weights, built_with, load_weights
 from kinegraph.skeleton.clip import SkeletonClip
@@ -108,7 +109,10 @@ class Predictor:
         Raises ValueError for a network that is no `SkeletonNetwork`.
         """
         if not isinstance(self.network, SkeletonNetwork):
-            raise ValueError(f"a {type(self.network).__name__} has no features that its classes are computed from")
+            raise ValueError(
+                f"a {network_kind(self.network).__name__} has no features that its classes are computed from: they "
+                "need a SkeletonNetwork, whose class defines forward_features"
+            )
         weight = next(self.network.parameters())
         views = torch.from_numpy(np.stack([prepare_clip(clip, self.preprocessing) for clip in clips]))
         count, present = views.shape[1], torch.tensor([min(clip.people, self.preprocessing.people) for clip in clips])
@@ -163,7 +167,7 @@ def predictor_of(
 
 def weights_of(model: nn.Module | Weights | str | Path) -> Weights:
     """What belongs to a network, as `predictor_of` takes it. Raises ValueError where that is not known."""
-    if isinstance(model, str | Path):
+    if isinstance(model, str | PathLike):  # also a run
         model = load_weights(model)
     if not isinstance(model, nn.Module | Weights):
         raise ValueError(

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from kinegraph.allowed import NETWORKS
 from kinegraph.messages import nearest, one_line, quoted
-from kinegraph.models.layers.absent import check_input, clip_features, clip_logits, clip_logits_and_loss
+from kinegraph.models.black_box import BlackBox, bind_arguments, check_sizes, plain
+from kinegraph.models.layers.absent import clip_features, clip_logits, clip_logits_and_loss
 from kinegraph.models.layers.blocks import published_strides
 from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.ridge import LinearHead
@@ -205,39 +206,6 @@ class SkeletonNetwork(nn.Module):
         raise NotImplementedError(f"{cls.__name__} does not define config_of(tensors), which its CHECKPOINTS need")
 
 
-class BlackBox(nn.Module):
-    """Any nn.Module of clips (N, M, T, V, C) -> logits, with what is recorded to build it again.
-
-    kind: its class, called as kind(adjacency, channels, classes, **options). options: plain values.
-    What is inside is not known: it is not explained, nor made quicker, and every absent person is computed.
-    """
-
-    A: Float[Tensor, "K V V"]
-
-    def __init__(
-        self,
-        kind: type[nn.Module],
-        adjacency: Float[Tensor, "K V V"] | Float[np.ndarray, "K V V"],
-        channels: int,
-        classes: int,
-        /,
-        **options: Any,
-    ):
-        super().__init__()
-        graph = torch.as_tensor(adjacency, dtype=torch.get_default_dtype())
-        check_sizes(graph, channels, classes)
-        self.config = {"channels": channels, "classes": classes} | {key: plain(value) for key, value in options.items()}
-        self.register_buffer("A", graph.clone())
-        self.module = kind(graph, channels, classes, **options)
-
-    def forward(
-        self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
-    ) -> Float[Tensor, "N classes"]:
-        """Logits, before any softmax. people: is not looked at."""
-        check_input(self, x)
-        return self.module(x)
-
-
 def build_network(kind: Callable[..., nn.Module], adjacency: Tensor, channels: int, classes: int) -> nn.Module:
     """kind(adjacency, channels, classes), as a BlackBox where it is no SkeletonNetwork, or has a
     forward of its own that does not take `people`.
@@ -246,6 +214,7 @@ def build_network(kind: Callable[..., nn.Module], adjacency: Tensor, channels: i
     """
     options = kind.keywords if isinstance(kind, partial) else {}
     kind = kind.func if isinstance(kind, partial) else kind
+    bind_arguments(kind, adjacency, channels, classes, options)
     takes_people = "people" in inspect.signature(getattr(kind, "forward", kind)).parameters
     if isinstance(kind, type) and not (issubclass(kind, SkeletonNetwork) and takes_people):
         return BlackBox(kind, adjacency, channels, classes, **options)
@@ -298,7 +267,10 @@ def network_class(name: str) -> type[nn.Module]:
     close = nearest(attribute, ours)
     needed = f" or of your plugins; did you mean '{ours[close]}'?" if close else " or of your plugins"
     if module.isidentifier() and attribute.isidentifier():
-        needed = f"; it needs --plugins {module}.py that defines class {attribute}"
+        needed = (
+            f"; it needs --plugins {module}.py that defines class {attribute}: ask the author of the weights for that "
+            "file, and use it only where you trust the author; or for an export (kinegraph export), which needs no file"
+        )
     raise ValueError(f"asks for the network {quoted(name)}, expected one of kinegraph.models{needed}")
 
 
@@ -380,21 +352,3 @@ def arguments_of(kind: type[nn.Module], args: Sequence[Any], kwargs: Mapping[str
         elif place:
             found[("channels", "classes")[place - 1] if place < 3 else name] = value
     return {name: plain(value) for name, value in found.items()}
-
-
-def plain(value: Any) -> Any:
-    """Tuples as lists and numpy's numbers as Python's, so that JSON gives back what was written."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, Mapping):
-        return {str(key): plain(value) for key, value in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def check_sizes(graph: Tensor, channels: int, classes: int) -> None:
-    """Raises ValueError when a graph is none, or there are no channels or classes."""
-    if graph.ndim != 3 or graph.shape[1] != graph.shape[2]:
-        raise ValueError(f"the adjacency has shape {tuple(graph.shape)}, expected (partitions, joints, joints)")
-    for name, number in (("channels", channels), ("classes", classes)):
-        if number < 1:
-            raise ValueError(f"{name} is {number}, expected at least 1")

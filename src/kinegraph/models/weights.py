@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +60,13 @@ def load_model(path: str | Path, strides: Sequence[int] | None = None) -> nn.Mod
     In evaluation mode, on the CPU. x holds clips as `prepare_clip` makes them; for recordings as they are there is
     `kinegraph.predict`. What a weights file says of layout, class names and preprocessing is model.weights (`Weights`);
     a .pth says nothing of them.
-    path: also a run folder, for its best weights, or a name in the zoo, such as "ui-prmd-10".
+    path: also a run or its folder, for its best weights, or a name in the zoo, such as "ui-prmd-10".
     strides: of each block of a published network; if left out, 2 where the width doubles.
     Raises ValueError when the file is neither or damaged, OSError when it cannot be read.
     """
-    if not isinstance(path, str | Path):
+    if not isinstance(path, str | PathLike):
         raise ValueError(f"load_model takes the path or name of a weights file, found a {type(path).__name__}")
-    if is_published(path):
+    if is_published(path := Path(path)):
         return load_published(path, strides=strides)
     if strides is not None:
         raise ValueError(f"{path} knows its strides; only those of another project's checkpoint can be given")

@@ -122,6 +122,13 @@ def _headline(evaluation: Evaluation, title: str) -> str:
     ]
     error = calibration(evaluation.confidence, evaluation.right).error
     figures.append(tile("Calibration error", f"{100 * error:.1f}", "%", "0 is ideal"))
+    more = [
+        f"{word} {value:.3f}"
+        for word, value in zip(
+            ("Macro F1", "AUROC", "Brier score", "Log loss"), evaluation.more_metrics.values(), strict=True
+        )
+        if value == value
+    ]
     where = " / ".join(word for word in (evaluation.split, evaluation.part) if word)
     known = [f"<strong>{text(where)}</strong>"] if where else []
     known += [counted(clips, "clip"), counted(classes, "class", "classes")]
@@ -131,7 +138,7 @@ def _headline(evaluation: Evaluation, title: str) -> str:
         f"{SYNTHETIC if evaluation.synthetic else ''}"
         f'<section id="figures">{tiles(*figures)}'
         + quiet(
-            f"{chance}. Intervals: 95 % bootstrap over clips taken as independent; "
+            f"{', '.join(more)}. {chance}. Intervals: 95 % bootstrap over clips taken as independent; "
             f"clips of the same person are not, so allow for more."
         )
         + "</section>"

@@ -161,13 +161,16 @@ async def predict(server: Server, request: Request) -> Response:
     if int(request.headers.get("content-length", "0")) > server.max_upload:
         return _too_large(server)
     try:
-        with TemporaryDirectory(prefix="kinegraph-serve-") as folder:
+        with server.jobs.place(), TemporaryDirectory(prefix="kinegraph-serve-") as folder:
             path = Path(folder) / "a" / "b" / name  # formats look for files beside: above it is nothing but this folder
             path.parent.mkdir(parents=True)
             async with asyncio.timeout(UPLOAD_TIME):
                 if not await _received(request, path, server.max_upload):
                     return _too_large(server)
             return await _answered(server, path, given or "the clip", asking)
+    except Busy:
+        await _dropped(request, server.max_upload)
+        return _refused(503, f"{server.jobs.waiting} recordings wait or are uploaded already; ask again later", AGAIN)
     except (TimeoutError, ClientDisconnect):
         return _refused(408, "the upload did not end in time")
     except OSError as error:
@@ -201,8 +204,6 @@ async def _received(request: Request, path: Path, most: int) -> bool:
 async def _answered(server: Server, path: Path, name: str, asking: Asking) -> Response:
     try:
         found = await server.jobs.run(job_of(path, name, asking))
-    except Busy:
-        return _refused(503, f"{server.jobs.waiting} recordings wait already; ask again later", AGAIN)
     except TimeoutError:
         return _refused(504, f"{name} took more than {server.jobs.seconds:g} s; give a shorter recording")
     except ConnectionError:

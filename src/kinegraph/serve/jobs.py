@@ -8,8 +8,9 @@ import asyncio
 import json
 import multiprocessing
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -22,7 +23,9 @@ class Busy(Exception):
 
 
 class Jobs:
-    """A queue of at most `waiting` jobs. seconds: that one may take. work, arguments: what the process runs.
+    """A queue of at most `waiting` jobs, those that still arrive among them. seconds: that one may take.
+
+    work, arguments: what the process runs.
 
     The process sends "ready" and then an answer to each job.
     """
@@ -33,12 +36,21 @@ class Jobs:
         self._thread = ThreadPoolExecutor(1, "jobs")  # its queue is that of the jobs, first come first served
         self._lock = threading.Lock()
 
-    async def run(self, job: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer to a job. Raises Busy, TimeoutError, or ConnectionError where the process ended."""
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place in the queue, before the job is known: an upload counts while it comes. Raises Busy."""
         with self._lock:
             if self._count >= self.waiting:
                 raise Busy
             self._count += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count -= 1
+
+    async def run(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to a job. Raises TimeoutError, or ConnectionError where the process ended."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._asked, job)
 
     def start(self) -> None:
@@ -59,9 +71,6 @@ class Jobs:
             self._worker = _Worker(self.work, self.arguments)
             self._thread.submit(self._worker.ready)
             raise
-        finally:
-            with self._lock:
-                self._count -= 1
 
 
 class _Worker:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 from torch.distributed import DistError
 
 from kinegraph.data.pool import STOPS
@@ -147,3 +148,12 @@ def set_determinism(deterministic: bool) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic)
     torch.backends.cudnn.benchmark = not deterministic
+
+
+def share_buffers(fabric: Fabric, network: nn.Module) -> None:
+    """BatchNorm's running statistics differ between processes; the first one's count, as they do in the checkpoint."""
+    if fabric.world_size > 1:
+        for buffer in network.buffers():
+            sent = buffer.contiguous()
+            torch.distributed.broadcast(sent, 0)  # Fabric's own goes by way of pickles, and of the first GPU
+            buffer.copy_(sent)

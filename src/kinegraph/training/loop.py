@@ -18,17 +18,18 @@ from torch import Tensor, nn
 
 from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.data.windows import WindowDataset
-from kinegraph.training.distributed import naming_lost_processes, stop_request
+from kinegraph.training.averaging import Averaged
+from kinegraph.training.distributed import naming_lost_processes, share_buffers, stop_request
 from kinegraph.training.losses import class_counts
 from kinegraph.training.observers import Callbacks, Loggers, TrainingDisplay
 from kinegraph.training.optim import graph_parameters
 from kinegraph.training.options import TrainOptions, loggers_of
+from kinegraph.training.remarks import at_chance, spike
 from kinegraph.training.run_folder import RunFolder
 from kinegraph.training.tasks import ClipTask, Task
 
 PATIENCE = 5  # epochs in which a network should have learnt something
 LEAST_STEPS = 100  # that it takes for that; of a shorter training half
-SPIKE = 5  # a batch whose loss is so many times the last epoch's, and worse than chance, is reported
 
 
 @dataclass
@@ -82,11 +83,13 @@ class Training:
             network = torch.compile(network, mode=mode, dynamic=False)
         with naming_lost_processes():
             self.model, self.optimizer = fabric.setup(network, optimizer)
+        self.averaged = Averaged(self.network, options.ema) if options.ema else None
         self.criterion = fabric.to_device(criterion)
         self.progress = Progress()
         share = math.ceil(len(clips) * options.repeat / fabric.world_size)
         self.batches = math.ceil(share / options.batch_size)
-        self.steps = self.batches * epochs
+        self.updates = math.ceil(self.batches / options.accumulate)  # steps of the optimizer in an epoch
+        self.steps = self.updates * epochs
         self.look_every = 1 if fabric.world_size == 1 else 16  # batches from one look at stop requests to the next
         shown, measure = fabric.is_global_zero, self.task.measure
         self.display = TrainingDisplay(epochs, self.batches, options.monitor, shown, measure)
@@ -107,9 +110,14 @@ class Training:
             if self.progress.epoch < self.epochs:
                 self.display.say(f"ended early: no better {self.options.monitor} for {self.options.early_stop} epochs")
         if self.fabric.is_global_zero:
-            self.save_weights(self.run.last, self.network, self.progress)
+            self.save_weights(self.run.last, self.kept, self.progress)
         self.callbacks.on_end(self.run)
         return self.progress
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network that is validated and written: its moving average where there is one."""
+        return self.averaged.network if self.averaged else self.network
 
     def _is_over(self) -> bool:
         """After the last epoch, or after a validation when there was no better one for `early_stop` epochs."""
@@ -143,6 +151,8 @@ class Training:
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.fabric.strategy.precision.load_state_dict(state["precision"])
+            if self.averaged:
+                self.averaged.network.load_state_dict(state["averaged"])
         except (RuntimeError, ValueError, KeyError) as error:
             reason = str(error).split("\n")[1 if "\n" in str(error) else 0].strip()
             raise ValueError(
@@ -170,6 +180,7 @@ class Training:
                     "network": self.network.state_dict(),
                     "optimizer": self.optimizer.state_dict(),
                     "precision": self.fabric.strategy.precision.state_dict(),
+                    **({"averaged": self.averaged.network.state_dict()} if self.averaged else {}),
                     "progress": asdict(self.progress),
                     "batches": self.batches,
                     "dataset": self.clips.folder.checksum,
@@ -211,8 +222,10 @@ class Training:
                 done = at.batch - since
                 self._log_step((time.perf_counter() - started) / done, waited / done)
                 started, waited, since = time.perf_counter(), 0.0, at.batch
-            asked = not last and at.batch % self.look_every == 0 and self._everywhere(stop())
-            if asked or (not last and at.batch % options.save_every == 0):
+            group = options.accumulate  # between two steps of the optimizer gradients would have to be saved, too
+            between = last or at.batch % group
+            asked = not between and at.batch % self.look_every < group and self._everywhere(stop())
+            if asked or (not between and at.batch % options.save_every < group):
                 self._count(fresh)
                 self._check_weights()
                 self.save()
@@ -221,26 +234,34 @@ class Training:
             waiting = time.perf_counter()
 
     def _step(self, clips: Tensor, labels: Tensor, people: Tensor) -> Tensor:
-        """One optimizer step. Returns loss * answers, hits, hits among five, answers: of clips, or of frames."""
-        at = self.progress
+        """A batch, and after the last of its group a step of the optimizer.
+
+        Returns loss * answers, hits, hits among five, answers: of clips, or of frames.
+        """
+        at, most = self.progress, self.options.accumulate
+        update, place = divmod(at.batch, most)
+        of = min(most, self.batches - update * most)  # batches of this step: in an epoch the last one may have fewer
+        update += at.epoch * self.updates
         seed = np.random.default_rng((self.options.seed, at.step, self.fabric.global_rank)).integers(2**63)
         torch.manual_seed(int(seed))  # what dropout draws from: nothing to save or restore
-        factor = self.options.schedule.factor(at.step, self.steps, self.epochs)
+        factor = self.options.schedule.factor(update, self.steps, self.epochs)
         for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = rate * factor
         logits, loss = self._losses(clips, labels, None if self.options.compile else people)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(loss)
-        if at.epoch < self.options.graph_waits:  # without a gradient there is no step, and no weight decay
+        if place == 0:
+            self.optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss if of == 1 else loss / of)
+        if place == of - 1:
+            self._optimize(update)
+        hits = self.task.hits(logits.detach(), labels)
+        return torch.cat([loss.detach().double().view(1) * hits[2], hits])
+
+    def _optimize(self, update: int) -> None:
+        if self.progress.epoch < self.options.graph_waits:  # without a gradient there is no step, and no weight decay
             for parameter in graph_parameters(self.network):
                 parameter.grad = None
         if limit := self.options.clip_gradients:  # an infinite norm is for 16-mixed to skip, or for our own checks
             self.fabric.clip_gradients(self.model, self.optimizer, max_norm=limit, error_if_nonfinite=False)
-        self._optimize()
-        hits = self.task.hits(logits.detach(), labels)
-        return torch.cat([loss.detach().double().view(1) * hits[2], hits])
-
-    def _optimize(self) -> None:
         try:
             self.optimizer.step()
         except RuntimeError as error:
@@ -250,6 +271,8 @@ class Training:
             names = [name for name, value in groups[0].items() if type(value) is float]
             said = ", ".join(f"{name} {max(group[name] for group in groups):.3g}" for name in names)
             self._stop(f"a number of the optimizer is too large ({said})")
+        if self.averaged:
+            self.averaged.update(self.network, update)
 
     def _losses(self, clips: Tensor, labels: Tensor, people: Tensor | None) -> tuple[Tensor, Tensor]:
         """Logits, and the loss of the run, with that of the network's own where it brings one."""
@@ -340,61 +363,37 @@ class Training:
             figures = self._validate()
         rate = self.optimizer.param_groups[0]["lr"]
         self.display.epoch(at.epoch, loss / clips, hits / clips, rate, figures, at.best, at.best_epoch)
-        self._warn_at_chance(hits, clips)
-        self._warn_of_spike(loss / clips)
+        self._warn_of_course(loss / clips, hits, clips)
         self.save()
         measured = {f"val_{name}": value for name, value in (figures or {}).items()}
         self.callbacks.on_epoch(
             self.run, {"epoch": at.epoch, "loss": loss / clips, "top1": hits / clips, "lr": rate} | measured
         )
 
-    def _warn_at_chance(self, hits: float, clips: float) -> None:
-        """Say so, once, when the training clips are recognised no better than by naming the largest class."""
-        at = self.progress
-        if at.warned or at.epoch < PATIENCE or at.step < min(LEAST_STEPS, self.steps // 2):
-            return
-        counts = class_counts(self.clips)
-        balanced = self.options.sample == "class_balanced"
-        chance = 1 / sum(count > 0 for count in counts) if balanced else max(counts) / sum(counts)
-        at.warned = hits <= clips * chance + 2 * math.sqrt(clips * chance * (1 - chance)) and chance < 1
-        if at.warned:
-            self._warn(
-                f"after {at.epoch} epochs top-1 on the training {self.task.counted} is {hits / clips:.1%}, "
-                f"not clearly more than by always naming the largest class ({chance:.1%}): try another learning rate, "
-                f"and look at the data with `kinegraph inspect {self.clips.folder.path}`"
-            )
-
-    def _warn_of_spike(self, loss: float) -> None:
-        """Say that a batch of this epoch was far worse than the epoch before, and worse than chance."""
-        at, chance = self.progress, math.log(len(self.clips.folder.class_names))
-        if at.before and at.peak[1] > max(SPIKE * at.before, chance):
-            clipped = self.options.clip_gradients is not None
-            remedy = "a lower learning rate" if clipped else "--clip-gradients 1 or a lower learning rate"
-            self._warn(
-                f"a spike in epoch {at.epoch}: the loss of a batch was {at.peak[1]:.3g}, on average it was "
-                f"{at.before:.3g} in the epoch before; {remedy} may help"
-            )
+    def _warn_of_course(self, loss: float, hits: float, clips: float) -> None:
+        """Say, once, that nothing is learnt, and that a batch of this epoch was far worse than the epoch before."""
+        at, options = self.progress, self.options
+        counts, folder = class_counts(self.clips), self.clips.folder
+        waited = at.epoch >= PATIENCE and at.step // options.accumulate >= min(LEAST_STEPS, self.steps // 2)
+        if waited and not at.warned:
+            line = at_chance(at.epoch, hits, clips, self.task.counted, counts, options.sample == "class_balanced")
+            at.warned = bool(line)
+            if line:
+                self._warn(f"{line}, and look at the data with `kinegraph inspect {folder.path}`")
+        if line := spike(at.epoch, at.peak[1], at.before, len(counts), options.clip_gradients is not None):
+            self._warn(line)
         at.before, at.peak[1] = loss, 0.0
 
     def _validate(self) -> dict[str, float]:
         at = self.progress
-        _share_buffers(self.fabric, self.network)
+        share_buffers(self.fabric, self.kept)
         options, started = self.options, time.perf_counter()
-        figures = self.task.validate(self.fabric, self.network, self.val_clips, options.batch_size, options.workers)
+        figures = self.task.validate(self.fabric, self.kept, self.val_clips, options.batch_size, options.workers)
         self._log(mode="val", epoch=at.epoch, iter=at.step, **figures, time=time.perf_counter() - started)
         if self.fabric.is_global_zero:
             self.run.write_metrics()
         if figures[self.options.monitor] > at.best:
             at.best, at.best_epoch = figures[self.options.monitor], at.epoch
             if self.fabric.is_global_zero:
-                self.save_weights(self.run.best, self.network, at)
+                self.save_weights(self.run.best, self.kept, at)
         return figures
-
-
-def _share_buffers(fabric: Fabric, network: nn.Module) -> None:
-    """BatchNorm's running statistics differ between processes; the first one's count, as they do in the checkpoint."""
-    if fabric.world_size > 1:
-        for buffer in network.buffers():
-            sent = buffer.contiguous()
-            torch.distributed.broadcast(sent, 0)  # Fabric's own goes by way of pickles, and of the first GPU
-            buffer.copy_(sent)

@@ -87,17 +87,19 @@ class TrainOptions:
     head_dropout: float = option(0.0, "probability for each number before the head to be dropped.", least=0)
     graph_waits: int = option(0, "first epochs in which learned graphs stay.", least=0)
     clip_gradients: float | None = option(None, "largest norm of all gradients together.", above=0)
+    accumulate: int = option(1, "batches whose gradients make one step of the optimizer.", least=1)
+    ema: float | None = option(None, "decay of a moving average of the weights, such as 0.999: it is kept.", above=0)
     schedule: Schedule = option(Schedule(), "how the learning rate changes.")
     epochs: int | Literal["auto"] = option(80, "passes over the training part; auto: enough for `steps`.", least=1)
-    steps: int = option(STEPS, "batches of a training with epochs auto.", least=1)
+    steps: int = option(STEPS, "steps of a training with epochs auto.", least=1)
     repeat: int = option(1, "how often an epoch passes over the training part.", least=1)
     sample: Literal["all", "class_balanced"] = option(
         "all", "'all' takes every clip once in a pass; 'class_balanced' as many clips, but every class equally often."
     )
-    batch_size: int = option(16, "clips a step and process.", least=1)
+    batch_size: int = option(16, "clips a batch and process.", least=1)
     base_batch_size: int | None = option(
         None,
-        "clips a step, over all processes, that the learning rate is meant for; it is scaled to the real number.",
+        "clips a step that the learning rate is meant for; it is scaled.",
         least=1,
     )
     temperature: float = option(1.0, "divides the logits of written weights; below 1 is surer.", above=0)

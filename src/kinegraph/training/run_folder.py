@@ -26,7 +26,7 @@ from kinegraph.atomic import atomic_file, write_atomic
 from kinegraph.files import check_is_file
 from kinegraph.messages import plain_name
 from kinegraph.models.checkpoint_file import read_resumed
-from kinegraph.safe_io import parsed_json, read_yaml
+from kinegraph.safe_io import parsed_json, read_yaml, without_nan
 
 PATHS = {"dataset", "init_from", "layout", "plugins"}  # options
 MEASURED = (
@@ -127,11 +127,11 @@ class RunFolder:
             )
 
     def log(self, **record) -> None:
-        """Append one line to log.jsonl."""
+        """Append one line to log.jsonl; a figure that could not be measured, NaN, is null there."""
         rounded = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in record.items()}
         try:
             with self.log_file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(rounded) + "\n")
+                file.write(json.dumps(without_nan(rounded)) + "\n")
         except OSError as error:
             error.filename = str(self.log_file)  # a full disk does not say where
             raise

@@ -8,12 +8,13 @@ from itertools import islice
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from lightning_fabric import Fabric
 from torch import nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from kinegraph.allowed import NETWORKS
 from kinegraph.data.auto import adapt, epochs_for, labels_of_mirrored
 from kinegraph.data.checks import Finding
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
@@ -22,10 +23,11 @@ from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.split_names import held_out
 from kinegraph.data.windows import WindowDataset
-from kinegraph.messages import did_you_mean
+from kinegraph.messages import did_you_mean, one_line
+from kinegraph.models.black_box import check_logits
 from kinegraph.models.network import SkeletonNetwork, build_network, last_layer, network_kind
 from kinegraph.models.transfer import Meaning, Start, Taken, freeze_blocks, take_over
-from kinegraph.plugins import plugin_functions
+from kinegraph.plugins import place_in_plugin, plugin_functions
 from kinegraph.skeleton.graph import STRATEGIES, adjacency
 from kinegraph.skeleton.layout import JointLayout, load_layout
 from kinegraph.training.closed_form import fit_closed_form
@@ -50,6 +52,8 @@ def check_together(options: TrainOptions) -> None:
         raise ValueError("monitor edit is of frames with one class; with BinaryCrossEntropy give f1_50 or map")
     if not COLDEST <= options.temperature <= 1 / COLDEST:
         raise ValueError(f"temperature is {options.temperature:g}, expected from {COLDEST:g} to {1 / COLDEST:g}")
+    if options.ema is not None and options.ema >= 1:
+        raise ValueError(f"ema is {options.ema:g}, expected a decay between 0 and 1, such as 0.999")
     if options.freeze and not options.init_from:
         raise ValueError("freeze keeps what weights have learnt: it needs --init-from WEIGHTS")
     if options.resume and options.overwrite:
@@ -121,7 +125,7 @@ def open_data(options: TrainOptions) -> Data:
         )
     epochs = options.epochs
     if epochs == "auto":
-        batch = options.batch_size * options.devices * options.nodes
+        batch = options.batch_size * options.accumulate * options.devices * options.nodes
         epochs = epochs_for(len(clips) * options.repeat, batch, options.steps)
         chosen.append(f"{epochs} epochs, about {options.steps:,} steps")
     if options.validate and folder.held_out(options.split) == "test":
@@ -271,7 +275,7 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
     optimizer = options.optimizer(groups)
     if options.precision == "16-mixed":
         unfuse(optimizer)
-    base, total = options.base_batch_size, options.batch_size * fabric.world_size
+    base, total = options.base_batch_size, options.batch_size * options.accumulate * fabric.world_size
     rate = scale_rates(optimizer, total / base if base else 1.0)
     criterion = build_loss(options.loss, class_counts(data.clips))
     return Parts(network, optimizer, criterion, frozen, rate, axes, taken, fitted)
@@ -308,14 +312,37 @@ def with_streams(model: Callable[..., nn.Module], streams: int) -> Callable[...,
 
 @torch.no_grad()
 def check_clips(network: nn.Module, data: Data) -> None:
-    """Raises ValueError where a network does not take such clips, before anything is written."""
-    if not isinstance(network, SkeletonNetwork):
-        return
+    """Raises ValueError where a network does not take such clips, before anything is written.
+
+    One that is not ours answers a clip.
+    """
+    own = f"{network_kind(network).__module__}.{network_kind(network).__qualname__}" not in NETWORKS
     network.eval()  # a norm is not to learn from it
     for clips in filter(None, (data.clips, data.val_clips)):
-        views, *_ = clips[0, 0]
-        network.whole_clips(torch.from_numpy(views[:1]))
+        views, _, people, *_ = clips[0, 0]
+        first = torch.from_numpy(views[:1])
+        if own:
+            try_network(network, first, torch.tensor([people]))
+        elif isinstance(network, SkeletonNetwork):
+            network.whole_clips(first)
     network.train()
+
+
+def try_network(network: nn.Module, clip: Float[torch.Tensor, "1 M T V C"], people: Int[torch.Tensor, "1"]) -> None:
+    """Ask a network of the user's own. Raises ValueError that says where it fails and what it was given."""
+    kind = network_kind(network)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            logits = network(clip, people)
+    except Exception as error:
+        if not (place := place_in_plugin(error)):
+            raise
+        raise ValueError(
+            f"{kind.__name__} cannot take the clips: {place}: {type(error).__name__}: {one_line(error)}; it was given "
+            f"(clips, people, frames, joints, channels) {tuple(clip.shape)}; a network of (N, C, T, V, M) begins with "
+            "x = x.permute(0, 4, 2, 3, 1)"
+        ) from error
+    check_logits(logits, 1, network.config["classes"], kind)
 
 
 def build_graph(layout: JointLayout, partition: str, max_hop: int) -> Float[np.ndarray, "K V V"]:

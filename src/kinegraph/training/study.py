@@ -4,7 +4,6 @@ A trial is a folder of ordinary run folders, one a fold; its score is the mean o
 epoch. What is drawn follows from the seed, the trial's number and the trials before it.
 """
 
-import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -265,7 +264,11 @@ def course(log: Path, figure: str, by_loss: bool) -> list[tuple[int, float]]:
     """Epochs and what a trial is pruned by: the figure of their validation, or minus their mean loss in training."""
     records = _records(log)
     if not by_loss:
-        return [(record["epoch"], record[figure]) for record in records if record["mode"] == "val"]
+        return [
+            (record["epoch"], record[figure])
+            for record in records
+            if record["mode"] == "val" and record[figure] is not None
+        ]
     losses: dict[int, list[float]] = {}
     for record in records:
         if record["mode"] == "train":
@@ -280,7 +283,7 @@ def last_figure(log: Path, figure: str) -> float:
     if not found or figure not in found[-1]:
         there = did_you_mean(figure, found[-1]) if found else ""
         raise ValueError(f"{log} has no validation with {figure}{there}")
-    if math.isnan(found[-1][figure]):  # optuna would try again for ever
+    if found[-1][figure] is None:  # optuna would try again for ever
         raise ValueError(f"{log}: {figure} of the last validation could not be measured; choose another monitor")
     return found[-1][figure]
 
