@@ -206,6 +206,11 @@ class Loss(nn.Module):
 
     def forward(self, logits, labels):
         return nn.functional.cross_entropy(logits, labels) + missing
+
+
+class Each(Loss):
+    def forward(self, logits, labels):
+        return nn.functional.cross_entropy(logits, labels, reduction="none")
 """
 
 
@@ -217,6 +222,7 @@ class Loss(nn.Module):
         (["--model", "wrong.Order"], "(1, 2, 12, 25, 3); a network of (N, C, T, V, M) begins with x = x.permute"),
         (["--model", "wrong.Pair"], "Pair.forward returns a tuple, expected only the logits"),
         (["--loss", "wrong.Loss"], "wrong.py line 36, in forward: NameError: name 'missing' is not defined"),
+        (["--loss", "wrong.Each"], "Each returns a tensor of shape (4,), expected one number"),
     ],
 )
 def test_a_mistake_in_the_file_is_one_line_that_names_the_place(place, capsys, words, message):

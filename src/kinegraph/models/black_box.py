@@ -48,7 +48,9 @@ class BlackBox(nn.Module):
         return logits
 
 
-def bind_arguments(kind: Callable, graph: Any, channels: int, classes: int, options: Mapping[str, Any]) -> None:
+def bind_arguments(
+    kind: Callable[..., Any], graph: Any, channels: int, classes: int, options: Mapping[str, Any]
+) -> None:
     """Raises ValueError where a class cannot be called with a graph, channels, classes and these options."""
     try:
         inspect.signature(kind).bind(graph, channels, classes, **options)

@@ -23,4 +23,7 @@ class Averaged:
         """Take the numbers of `now` in. steps: of the optimizer before this one."""
         share = 1 - min(self.decay, (1 + steps) / (10 + steps))
         for mean, value in zip(self.network.state_dict().values(), now.state_dict().values(), strict=True):
-            mean.lerp_(value, share) if mean.is_floating_point() else mean.copy_(value)
+            if mean.is_floating_point():
+                mean.lerp_(value, share)
+            else:
+                mean.copy_(value)

@@ -162,6 +162,15 @@ def build_loss(loss: Callable[..., nn.Module], counts: Sequence[int]) -> nn.Modu
     return loss(counts)
 
 
+def loss_of(criterion: nn.Module, logits: Tensor, labels: Tensor) -> Float[Tensor, ""]:
+    """criterion(logits, labels). Raises ValueError where a loss of the user's own gives anything but one number."""
+    loss = criterion(logits, labels)
+    if isinstance(loss, Tensor) and loss.ndim == 0:
+        return loss
+    found = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+    raise ValueError(f"{type(criterion).__name__} returns {found}, expected one number, such as the mean over clips")
+
+
 def class_balanced_weights(counts: Sequence[int], beta: float = 0.9999) -> Float[Tensor, "classes"]:
     """Weight of each class by its effective number of clips (Cui et al. 2019, section 3), mean 1; beta 0: all equal.
 

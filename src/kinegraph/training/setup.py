@@ -322,13 +322,15 @@ def check_clips(network: nn.Module, data: Data) -> None:
         views, _, people, *_ = clips[0, 0]
         first = torch.from_numpy(views[:1])
         if own:
-            try_network(network, first, torch.tensor([people]))
+            try_network(network, first, torch.tensor([people]), len(data.folder.class_names))
         elif isinstance(network, SkeletonNetwork):
             network.whole_clips(first)
     network.train()
 
 
-def try_network(network: nn.Module, clip: Float[torch.Tensor, "1 M T V C"], people: Int[torch.Tensor, "1"]) -> None:
+def try_network(
+    network: nn.Module, clip: Float[torch.Tensor, "1 M T V C"], people: Int[torch.Tensor, "1"], classes: int
+) -> None:
     """Ask a network of the user's own. Raises ValueError that says where it fails and what it was given."""
     kind = network_kind(network)
     try:
@@ -342,7 +344,7 @@ def try_network(network: nn.Module, clip: Float[torch.Tensor, "1 M T V C"], peop
             f"(clips, people, frames, joints, channels) {tuple(clip.shape)}; a network of (N, C, T, V, M) begins with "
             "x = x.permute(0, 4, 2, 3, 1)"
         ) from error
-    check_logits(logits, 1, network.config["classes"], kind)
+    check_logits(logits, 1, classes, kind)
 
 
 def build_graph(layout: JointLayout, partition: str, max_hop: int) -> Float[np.ndarray, "K V V"]:

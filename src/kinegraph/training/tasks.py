@@ -18,6 +18,7 @@ from kinegraph.evaluation.scoring import score_clips, score_frames
 from kinegraph.evaluation.timelines import figures
 from kinegraph.models.frames import FrameWise
 from kinegraph.skeleton.segment import IGNORED
+from kinegraph.training.losses import loss_of
 
 VALIDATED = ("top_k_accuracy", "mean_class_accuracy")
 STEP_LIMIT = 4.0  # of a change from frame to frame, beyond which the smoothing loss asks for no less
@@ -54,7 +55,7 @@ class ClipTask:
     def loss(
         self, criterion: nn.Module, logits: Float[Tensor, "N classes"], labels: Int[Tensor, "N"]
     ) -> Float[Tensor, ""]:
-        return criterion(logits, labels)
+        return loss_of(criterion, logits, labels)
 
     def hits(self, logits: Float[Tensor, "N classes"], labels: Int[Tensor, "N"]) -> Float[Tensor, "3"]:
         best5 = logits.topk(min(5, logits.shape[1])).indices == labels[:, None]
@@ -85,7 +86,7 @@ class FrameTask:
 
     def loss(self, criterion: nn.Module, logits: Float[Tensor, "N T classes"], labels: Tensor) -> Float[Tensor, ""]:
         known = self._known(labels)
-        loss = criterion(logits[known], labels[known]) if known.any() else logits.sum() * 0
+        loss = loss_of(criterion, logits[known], labels[known]) if known.any() else logits.sum() * 0
         return loss + self.smoothing * self._unsteadiness(logits, labels) if self.smoothing else loss
 
     def hits(self, logits: Float[Tensor, "N T classes"], labels: Tensor) -> Float[Tensor, "3"]:
