@@ -113,7 +113,7 @@ class TrainOptions:
     early_stop: int | None = option(None, "end after so many epochs without a better validation by `monitor`.", least=1)
     loggers: Sequence[Literal["tensorboard", "wandb", "mlflow"]] = option(
         (),
-        "where figures are shown besides: tensorboard, wandb, mlflow; each is an extra.",
+        "where figures are shown besides: tensorboard, wandb, mlflow (extras).",
         resume=MAY_CHANGE,
     )
     callbacks: Sequence[str] = option(
