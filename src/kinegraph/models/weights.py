@@ -316,5 +316,5 @@ def _facts(found: object, kinds: Mapping[str, Check], needed: tuple[str, ...], w
 def _check(facts: Mapping[str, Any], kinds: Mapping[str, Check], what: str) -> None:
     for key, fits in kinds.items():
         if key in facts and not fits(facts[key]):
-            expected = "text" if fits is _text else "a number" if fits in (_number, _count) else "what training writes"
+            expected = {_text: "text", _number: "a number", _count: "a number"}.get(fits, "what training writes")
             raise ValueError(f"{what} has {quoted(facts[key])} as '{key}', expected {expected}")
