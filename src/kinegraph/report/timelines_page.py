@@ -295,11 +295,11 @@ def worst_scenes(timelines: Sequence[Timeline], folder: SkeletonDataset) -> list
     return found
 
 
-def mistakes(one: Timeline) -> Bool[np.ndarray, "T"]:
+def mistakes(timeline: Timeline) -> Bool[np.ndarray, "T"]:
     """Frames with a wrong answer; frames that are ignored have none."""
-    if one.several:
-        return ((one.probabilities >= SEVERAL_FROM) != one.labels).any(axis=1)
-    return one.truth != one.predicted
+    if timeline.several:
+        return ((timeline.probabilities >= SEVERAL_FROM) != timeline.labels).any(axis=1)
+    return timeline.truth != timeline.predicted
 
 
 def worst_stretch(wrong: Bool[np.ndarray, "T"], length: int) -> tuple[int, int]:
