@@ -204,10 +204,11 @@ def group_intervals(
     classes.
     """
     names, group = np.unique(groups, return_inverse=True)
-    sums = np.zeros((len(names), 2, int(labels.max()) + 1))
-    np.add.at(sums, (group, 0, labels), hits)
-    np.add.at(sums, (group, 1, labels), 1)
-    right, clips = np.moveaxis(_groups_drawn_again(sums, rng), 1, 0)
+    shape = len(names), int(labels.max()) + 1
+    right, clips = np.zeros(shape), np.zeros(shape)
+    np.add.at(right, (group, labels), hits)
+    np.add.at(clips, (group, labels), 1)
+    right, clips = np.moveaxis(_groups_drawn_again(np.stack([right, clips], axis=1), rng), 1, 0)
     top1 = right.sum(axis=1) / clips.sum(axis=1)
     mean_class = (right / np.maximum(clips, 1)).sum(axis=1) / ((clips > 0).sum(axis=1) + predicted_only)
     return {"top1": _interval(top1), "mean_class_accuracy": _interval(mean_class)}
