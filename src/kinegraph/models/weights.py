@@ -137,11 +137,8 @@ def add_measured(path: str | Path, figures: Mapping[str, Any]) -> None:
     figures: source, split, part and clips, which say on what; top1, mean_class_accuracy, top5 as far as they are known.
     """
     path, of = find_weights(path), ("source", "split", "part")
-    kept = [
-        other
-        for other in load_weights(path).extra.get("measured", [])
-        if any(other.get(name) != figures[name] for name in of)
-    ]
+    measured = load_weights(path).extra.get("measured", [])
+    kept = [other for other in measured if any(other.get(name) != figures[name] for name in of)]
     save_weights_again(path, path, more={"measured": [*kept, dict(figures)]})
 
 

@@ -92,11 +92,8 @@ def class_colours(class_names: Sequence[str], none: int | None) -> list[str]:
 def _headline(found: SegmentFigures, several: bool) -> str:
     """several: a frame may have several classes; the accuracy is then of a yes or no for each of them."""
     right = "Labels right" if several else "Frame accuracy"
-    cells = [
-        tile(
-            right, percent(found.accuracy), "", f"of {found.frames:,} frames" + (", of all classes" if several else "")
-        )
-    ]
+    of = f"of {found.frames:,} frames" + (", of all classes" if several else "")
+    cells = [tile(right, percent(found.accuracy), "", of)]
     if found.edit == found.edit:
         cells.append(tile("Edit score", percent(found.edit), "", f"{found.segments:,} segments"))
     cells += [tile(f"F1@{round(100 * least)}", percent(value)) for least, value in found.f1.items()]

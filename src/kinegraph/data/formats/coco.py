@@ -125,11 +125,8 @@ def _read(path: Path) -> _Content:
 
 def _by_pictures(about: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     """The same with an annotation for each picture, where annotations are people of videos with all their frames."""
-    people = [
-        person
-        for person in _dicts(about, "annotations", path)
-        if "video_id" in person and _are_frames(person.get("keypoints"))
-    ]
+    people = [person for person in _dicts(about, "annotations", path) if "video_id" in person]
+    people = [person for person in people if _are_frames(person.get("keypoints"))]
     if not people:
         return about
     videos = {_id(video, "id", path): video for video in _dicts(about, "videos", path)}
