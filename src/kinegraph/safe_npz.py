@@ -37,11 +37,8 @@ def load_npz(path: Path, keys: Iterable[str] | None = None) -> dict[str, np.ndar
         raise ValueError(f"{path} is a folder, expected a .npz file")
     try:
         with zipfile.ZipFile(path) as file:
-            members = {
-                member.filename.removesuffix(".npy"): member
-                for member in file.infolist()
-                if member.filename.endswith(".npy")
-            }
+            named = [member for member in file.infolist() if member.filename.endswith(".npy")]
+            members = {member.filename.removesuffix(".npy"): member for member in named}
             _check_size(path, members.values())
             wanted = members if keys is None else [key for key in keys if key in members]
             return {key: _array(file, members[key]) for key in wanted}

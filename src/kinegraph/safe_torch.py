@@ -59,10 +59,8 @@ def check_claims(file: io.BufferedIOBase, size: int) -> None:
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as packed:
             members = packed.infolist()
-        if (
-            any(member.compress_type != zipfile.ZIP_STORED for member in members)
-            or sum(member.file_size for member in members) > size
-        ):
+        compressed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+        if compressed or sum(member.file_size for member in members) > size:
             raise ValueError(f"it has {size:,} bytes and would unpack to more, which torch.save never writes")
         _check_sums(file)
         return

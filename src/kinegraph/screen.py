@@ -38,11 +38,8 @@ def patient_output() -> Iterator[list[OSError]]:
                 pipe.flush()
         sys.stdout, sys.stderr = usual
         reasons = (_pipe_of(pipe) for pipe in pipes)
-        lost += [
-            reason.lost
-            for reason in reasons
-            if reason is not None and reason.lost and not isinstance(reason.lost, BrokenPipeError)
-        ]
+        errors = [reason.lost for reason in reasons if reason is not None and reason.lost]
+        lost += [error for error in errors if not isinstance(error, BrokenPipeError)]
 
 
 class Warnings(io.TextIOBase):

@@ -49,9 +49,9 @@ def intervals(pooled: Sequence[TimelineEvaluation], groups: Sequence[str]) -> di
     return found
 
 
-def write(out: Path, one: TimelineEvaluation, folder: SkeletonDataset, about: About) -> Path:
+def write(out: Path, evaluation: TimelineEvaluation, folder: SkeletonDataset, about: About) -> Path:
     """Write figures, predicted segments, probabilities and the page. Returns the page's path."""
-    timelines: Sequence[Timeline] = one.timelines
+    timelines: Sequence[Timeline] = evaluation.timelines
     source = f"{folder.source}; {counted(len(timelines), 'long recording')}"
     said = {"config_text": about.config_text, "environment": about.environment, "warnings": about.warnings}
     scenes = worst_scenes(timelines, folder)

@@ -160,21 +160,21 @@ def _chosen(
 
     names, number = [], int(wanted or 0) if (wanted or "0").isdecimal() else None
     with closing(found.clips) as clips:
-        for one in clips:
-            if len(names) == number or (number is None and wanted == one.name):
+        for clip in clips:
+            if len(names) == number or (number is None and wanted == clip.name):
                 break
-            names.append(one.name)
+            names.append(clip.name)
         else:
             raise ValueError(_no_such_clip(path, wanted, names))
         if wanted is None and (second := next(islice(clips, 1), None)) is not None:
             others = f"its {found.count:,} clips" if found.count > 1 else "its clips"
             print(
-                f"{path}: drawing '{one.name}', the first of {others}; --clip NAME or --clip NUMBER takes another, "
+                f"{path}: drawing '{clip.name}', the first of {others}; --clip NAME or --clip NUMBER takes another, "
                 f"such as '{second.name}'",
                 file=sys.stderr,
             )
     classes = predictor.class_names if predictor else found.class_names
-    return one, true_class(one.label, found.class_names, classes) or ""
+    return clip, true_class(clip.label, found.class_names, classes) or ""
 
 
 def _filmed(found: "Recordings", clip: "SkeletonClip", path: Path) -> "Pictures | None":
@@ -241,8 +241,9 @@ def _said(answers: "Answers", scene: "Scene") -> str:
         names = [answers.class_names[i] for i in best if i >= 0]
         return f"{len(names)} stretches: {', '.join(dict.fromkeys(names))}"
     name, share = answers.class_names[best[0]], answers.probabilities[0, best[0]]
-    known = "" if not scene.label else " (right)" if scene.label == name else f" (the label says {scene.label})"
-    return f"{name} {share:.1%}{known}"
+    if not scene.label:
+        return f"{name} {share:.1%}"
+    return f"{name} {share:.1%} " + ("(right)" if scene.label == name else f"(the label says {scene.label})")
 
 
 def _note(clip: "SkeletonClip") -> str:

@@ -109,7 +109,7 @@ def foreign_words(verb: str, argv: Sequence[str]) -> list[str]:
         theirs = main_py_words(verb, rest)
         words.cfg_options, words.notes, rest = theirs.changes, theirs.notes, theirs.left
     _sort_out(verb, words, rest)
-    validate = True if "--validate" in words.given else False if "--no-validate" in words.given else None
+    validate = "--validate" in words.given if {"--validate", "--no-validate"} & words.given else None
     recipe = read_foreign(words.config, words.cfg_options, validate)
     _say(verb, recipe, words)
     if "--auto-scale-lr" in words.given or "--autoscale-lr" in words.given:
@@ -129,7 +129,14 @@ def _config_at(argv: Sequence[str]) -> int | None:
 
 def _sort_out(verb: str, words: Words, argv: Sequence[str]) -> None:
     rest = list(argv)
-    flags, one = (FLAGS | TESTED_FLAGS, ONE | TESTED_ONE) if verb == "test" else (FLAGS, ONE)
+    flags, with_value = (FLAGS | TESTED_FLAGS, ONE | TESTED_ONE) if verb == "test" else (FLAGS, ONE)
+
+    def value_of_word() -> str:
+        """What stands behind = in the word, or the next word."""
+        if equals:
+            return value
+        return rest.pop(0) if rest else ""
+
     while rest:
         word = rest.pop(0)
         name, equals, value = word.partition("=")
@@ -138,12 +145,12 @@ def _sort_out(verb: str, words: Words, argv: Sequence[str]) -> None:
         if name in flags:
             words.given.add(name)
             _take(words, name, flags[name], "")
-        elif name in one:
-            value = value if equals else rest.pop(0) if rest else ""
+        elif name in with_value:
+            value = value_of_word()
             words.given.add(name)
             if name == "--average-clips" and value not in ("prob", "None"):
                 raise ValueError(f"--average-clips {value}: here probabilities are averaged, --average-clips prob")
-            _take(words, name, one[name], value)
+            _take(words, name, with_value[name], value)
         elif name in MANY:
             values = [value] if equals else []
             while rest and not rest[0].startswith("--"):
@@ -151,9 +158,9 @@ def _sort_out(verb: str, words: Words, argv: Sequence[str]) -> None:
             words.cfg_options += values if name in ("--cfg-options", "--options") else []
             _take(words, name, MANY[name], "")
         elif name in ("-C", "--checkpoint"):  # tools/test.py of PYSKL
-            words.ours.insert(0, value if equals else rest.pop(0) if rest else "")
+            words.ours.insert(0, value_of_word())
         elif name == "--resume-from" or (name == "--resume" and rest and not rest[0].startswith("--")):
-            _resumed(words, value if equals else rest.pop(0) if rest else "")
+            _resumed(words, value_of_word())
         else:
             words.ours.append(word)
 
@@ -212,7 +219,9 @@ def _with_clips(verb: str, recipe: Recipe, words: Words) -> list[str]:
         folder, split, part = Path(named), split_of(recipe), part_of(recipe)
     else:
         tested = "val" if "val" in recipe.parts and "test" not in recipe.parts else "test"
-        needed = [tested] if verb == "test" else ["train", *(["val"] if recipe.get("validate") else [])]
+        needed = [tested] if verb == "test" else ["train"]
+        if verb != "test" and recipe.get("validate"):
+            needed.append("val")
         clips = open_clips(recipe, needed)
         for line in clips.said:
             _aside(line)

@@ -198,10 +198,8 @@ def _checked_out(out: Path, results: list[Path]) -> Path:
 
 def _report_owner(out: Path, streams: list[Result]) -> Path | None:
     """The result whose own report lies where the fused one would go."""
-    return next(
-        (stream.path for stream in streams if stream.reported and stream.path.parent.resolve() == out.parent.resolve()),
-        None,
-    )
+    reported = [stream.path for stream in streams if stream.reported]
+    return next((path for path in reported if path.parent.resolve() == out.parent.resolve()), None)
 
 
 def _named(weights: list[float | str]) -> str | None:

@@ -311,11 +311,9 @@ def _time(answer: "Answer") -> str:
 def _doubt(answer: "Answer") -> tuple[str, str]:
     """What is said of a stretch whose likeliest class is not likely enough to be there."""
     prediction = answer.prediction
-    return (
-        ("", "")
-        if prediction.known
-        else (f"  no class reaches {prediction.least:.0%}, this is the likeliest", "yellow")
-    )
+    if prediction.known:
+        return "", ""
+    return f"  no class reaches {prediction.least:.0%}, this is the likeliest", "yellow"
 
 
 def _verdict(answer: "Answer") -> tuple[str, str]:

@@ -51,9 +51,9 @@ class Lines:
     def add(self, happenings: Sequence[Happening], session: Session, name: str) -> None:
         """Print a line for each."""
         assert session.live is not None, "something happened in a stream"
-        for it in happenings:
-            if wanted(it, self.show):
-                print(json.dumps(as_object(it, session.live.stream, name, self.top), ensure_ascii=False))
+        for happening in happenings:
+            if wanted(happening, self.show):
+                print(json.dumps(as_object(happening, session.live.stream, name, self.top), ensure_ascii=False))
         sys.stdout.flush()
 
 
@@ -74,13 +74,13 @@ class Shown:
         """Change the table."""
         assert session.live is not None, "something happened in a stream"
         live, fps = session.live, session.live.stream.fps or 1.0
-        for it in happenings:
-            if isinstance(it, StreamAnswer):
-                self.answers[it.person] = it
-            elif isinstance(it, Event) and it.end is not None:
-                label = plain_name(live.stream.class_names[it.label])
-                times = f"{it.start / fps:8.1f} - {it.end / fps:7.1f} s"
-                self.events.append(f"{times}  person {it.person}  {label}  {it.confidence:.0%}")
+        for happening in happenings:
+            if isinstance(happening, StreamAnswer):
+                self.answers[happening.person] = happening
+            elif isinstance(happening, Event) and happening.end is not None:
+                label = plain_name(live.stream.class_names[happening.label])
+                times = f"{happening.start / fps:8.1f} - {happening.end / fps:7.1f} s"
+                self.events.append(f"{times}  person {happening.person}  {label}  {happening.confidence:.0%}")
         known = live.stream.known()
         table = Table(
             "person", "class", "probability", "", title=f"{plain_name(name)}  {live.stream.frame / fps:.1f} s"

@@ -156,10 +156,8 @@ def _segments_csv(timelines: Sequence[Timeline], names: Sequence[str]) -> str:
 def _rows(timelines: Sequence[Timeline], names: Sequence[str]) -> Iterator[list[object]]:
     for timeline in timelines:
         for segment in timeline.found:
-            seconds = (
-                ["", ""]
-                if timeline.fps != timeline.fps
-                else [f"{at / timeline.fps:.3f}" for at in (segment.start, segment.end)]
-            )
+            seconds = ["", ""]
+            if timeline.fps == timeline.fps:
+                seconds = [f"{at / timeline.fps:.3f}" for at in (segment.start, segment.end)]
             label, recording = spreadsheet_cell(names[segment.label]), spreadsheet_cell(timeline.name)
             yield [recording, segment.start, segment.end, *seconds, label, f"{segment.confidence:.4f}"]

@@ -138,16 +138,14 @@ def _values(facts, expected) -> Iterable[Finding]:
     yield from _where(empty_frames, "note", "nobody", message, lambda clip: True)
     yield from _unseen(shaped)
     outside = "scores outside of 0 to 1"
-    beyond = [
-        clip for clip in shaped if clip.score_range and not (clip.score_range[0] >= 0 and clip.score_range[1] <= 1.01)
-    ]
+    scored = [clip for clip in shaped if clip.score_range]
+    beyond = [clip for clip in scored if not (clip.score_range[0] >= 0 and clip.score_range[1] <= 1.01)]
     yield from _where(beyond, "note", "score", outside, lambda clip: True)
     seen = [clip for clip in shaped if clip.never is not None]
-    if (
-        seen
-        and len({clip.never.shape for clip in seen}) == 1
-        and (never := np.all([clip.never for clip in seen], 0)).any()
-    ):
+    if len({clip.never.shape for clip in seen}) != 1:
+        return
+    never = np.all([clip.never for clip in seen], 0)
+    if never.any():
         layout = expected.layout or likely_layout(seen[0].shape[2])
         names = [layout.joints[i] if layout and len(layout) == len(never) else str(i) for i in np.flatnonzero(never)]
         yield Finding("note", "never_seen", f"always zero: {', '.join(names)} (centred there, or never seen)")

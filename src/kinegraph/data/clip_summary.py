@@ -28,12 +28,12 @@ class ClipSummary:
     """A clip in a few numbers, a fault, or a clip that was not read (shape is None then).
 
     shape: people, frames, joints, channels. axes: the order that its axes seem to have, where it is another one.
-    flat: whether published files have joints of the clip's layout in 2D only, as far as the layout is known.
-    present: people who are not all zero. missing: share of joints that are zero while their person is there.
-    nobody: share of frames in which nobody is. never: joints that always are zero. still: all frames are the same.
-    largest: of all coordinates, without their signs. size: of a body, median over frames, in the clip's units.
-    needs: what cleaning would change. upward: from feet to head, likewise. bone: length of a bone as a share of size.
-    course: poses over time, by which clips are compared, see `repeats`.
+    flat: whether published files have this layout in 2D only; True where the layout is unknown.
+    present: number of people who are not all zero. missing: share of the joints of present people that are zero.
+    nobody: share of frames without people. never: joints that are zero in all frames. still: all frames are equal.
+    largest: the largest absolute coordinate. size: of a body, median over frames, in the clip's units.
+    needs: what cleaning would change. upward: from feet to head, median over frames. bone: median length of a bone as a
+        share of size. course: poses over time, by which clips are compared, see `repeats`.
     """
 
     name: str
@@ -68,9 +68,9 @@ class ClipSummary:
 
 
 def summarize(item: Item, layout: JointLayout | None = None, as_arrays: bool = True) -> ClipSummary:
-    """The summary of a clip, or of what stands in its place.
+    """The summary of a clip, or of a fault or an unread clip in its place.
 
-    layout: of the joints, where it is known. as_arrays: whether the axes may stand in another order.
+    layout: of the joints, if known. as_arrays: whether the axes may be in another order.
     """
     if isinstance(item, Fault):
         return ClipSummary(item.clip, fault=item)
@@ -174,7 +174,7 @@ def likely_layout(joints: int) -> JointLayout | None:
 
 
 def units_of(facts: ClipSummary) -> str | None:
-    """What a clip's coordinates seem to be in: m, cm, mm, px or [-1, 1], by the size of its bodies; else None."""
+    """The likely units of a clip by the size of its bodies: m, cm, mm, px or [-1, 1]; None for other sizes."""
     if facts.shape is None or not facts.size > 0:
         return None
     if facts.shape[3] == 2 or third_is_score(facts):

@@ -60,11 +60,9 @@ def _is_number(value: object) -> bool:
 
 
 def _three(value: object) -> tuple[float, ...]:
-    fits = (
-        isinstance(value, list | tuple)
-        and len(value) == 3
-        and all(_is_number(number) and number > 0 for number in value)
-    )
+    if not isinstance(value, list | tuple) or len(value) != 3:
+        return ()
+    fits = all(_is_number(number) and number > 0 for number in value)
     return tuple(map(float, value)) if fits else ()
 
 

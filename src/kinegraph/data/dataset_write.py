@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -241,12 +242,9 @@ def _segments_csv(path: Path) -> Iterator[Callable[[SkeletonClip, Sequence[str]]
         line.writerow(SEGMENT_COLUMNS)
 
         def append(clip: SkeletonClip, class_names: Sequence[str]) -> None:
-            rows = sorted(
-                clip.segments or (), key=lambda segment: (segment.start, segment.end, segment.label, segment.person)
-            )
-            line.writerows(
-                (clip.name, segment.start, segment.end, class_names[segment.label], segment.person) for segment in rows
-            )
+            for segment in sorted(clip.segments or (), key=attrgetter("start", "end", "label", "person")):
+                label = class_names[segment.label]
+                line.writerow((clip.name, segment.start, segment.end, label, segment.person))
 
         yield append
 

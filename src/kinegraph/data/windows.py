@@ -167,12 +167,8 @@ def concerns(windows: WindowDataset, stride: int) -> list[str]:
 
 def pieces(segment: Segment, longest: int) -> list[tuple[int, int]]:
     """A segment in equal parts of at most so many frames."""
-    edges = (
-        np.linspace(segment.start, segment.end, -(-(segment.end - segment.start) // longest) + 1)
-        .round()
-        .astype(int)
-        .tolist()
-    )
+    count = -(-(segment.end - segment.start) // longest)
+    edges = np.linspace(segment.start, segment.end, count + 1).round().astype(int).tolist()
     return list(itertools.pairwise(edges))
 
 

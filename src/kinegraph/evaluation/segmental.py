@@ -118,22 +118,20 @@ def delays(truth: Sequence[Segment], predicted: Sequence[Segment]) -> list[int |
     """Frames from the start of each segment to the first frame in it that has its class; None for a missed one."""
     found: list[int | None] = []
     for true in truth:
-        same = [
-            segment
-            for segment in predicted
-            if segment.label == true.label and segment.start < true.end and segment.end > true.start
-        ]
-        found.append(min((max(segment.start - true.start, 0) for segment in same), default=None))
+        starts = [segment.start for segment in _touching(true, predicted)]
+        found.append(min((max(start - true.start, 0) for start in starts), default=None))
     return found
 
 
 def false_alarms(truth: Sequence[Segment], predicted: Sequence[Segment]) -> list[Segment]:
     """The predictions that share no frame with a segment of their class."""
-    return [
-        segment
-        for segment in predicted
-        if not any(segment.label == one.label and segment.start < one.end and segment.end > one.start for one in truth)
-    ]
+    return [segment for segment in predicted if not _touching(segment, truth)]
+
+
+def _touching(segment: Segment, others: Sequence[Segment]) -> list[Segment]:
+    """The others of the same class that share a frame with a segment."""
+    same = [other for other in others if other.label == segment.label]
+    return [other for other in same if other.start < segment.end and other.end > segment.start]
 
 
 # ---- bouts: how often and for how long each class is done, and what follows what -------------------------------------

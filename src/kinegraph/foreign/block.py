@@ -54,9 +54,10 @@ class Block(dict[str, Any]):
 
 def blocks_in(value: object) -> Iterator[Block]:
     """A block and those within it, also within lists."""
+    inside = value if isinstance(value, list | tuple) else ()
     if isinstance(value, Block):
         yield value
-    inside = value.values() if isinstance(value, Block) else value if isinstance(value, list | tuple) else ()
+        inside = value.values()
     for item in inside:
         yield from blocks_in(item)
 

@@ -72,8 +72,9 @@ def open_clips(recipe: Recipe, needed: Sequence[str]) -> Clips:
     if not folder.exists():
         said += _make(folder, recipe, found, own)
     said.append(f"dataset folder: {folder}")
-    other_test = "test" in found and not _tests_as_validated(recipe, found)
-    part = part_of(recipe) if own else "test" if other_test else None
+    part = part_of(recipe) if own else None
+    if not own and "test" in found and not _tests_as_validated(recipe, found):
+        part = "test"
     return Clips(folder, own or split_of(recipe), part, tuple(said))
 
 

@@ -34,7 +34,9 @@ def say_feeder(config: Block, recipe: Recipe) -> None:
     train, test = config.block("train_feeder_args"), config.block("test_feeder_args")
     feeder = str(config.get("feeder", FEEDERS[0]))
     stretched = recipe.dialect == "CTR-GCN"
-    known = OF_UCLA if feeder == UCLA else STRETCHED if stretched else WINDOW
+    known = STRETCHED if stretched else WINDOW
+    if feeder == UCLA:
+        known = OF_UCLA
     for block, what in ((train, "train_feeder_args"), (test, "test_feeder_args")):
         with about_training(recipe, only=bool(test) and block is train):
             other = {} if block is train else {key: value for key, value in OF_TESTS.items() if known.get(key) is ANY}

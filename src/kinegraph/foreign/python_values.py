@@ -98,7 +98,9 @@ def evaluate(file: PythonFile, node: ast.expr) -> Any:
             return _placeholder(file, node, ast.unparse(inner))
         case ast.UnaryOp(op=ast.USub() | ast.UAdd() | ast.Not() as op, operand=operand):
             value = known(file, operand)
-            return not value if isinstance(op, ast.Not) else -value if isinstance(op, ast.USub) else +value
+            if isinstance(op, ast.Not):
+                return not value
+            return -value if isinstance(op, ast.USub) else +value
         case ast.BinOp(left=left, op=op, right=right):
             return binary(file, node, evaluate(file, left), op, evaluate(file, right))
         case ast.JoinedStr(values=parts):

@@ -179,7 +179,9 @@ def _people(clip: SkeletonClip) -> Iterator[tuple[int, int, SkeletonClip]]:
 def _stretch(clip: SkeletonClip, start: int, stop: int) -> SkeletonClip | None:
     """Some frames and who is in them, or None where nobody is."""
     there = np.any(clip.keypoint[:, start:stop], axis=(1, 2, 3))
-    return _only(clip, slice(None) if there.all() else there, slice(start, stop)) if there.any() else None
+    if not there.any():
+        return None
+    return _only(clip, slice(None) if there.all() else there, slice(start, stop))
 
 
 def _only(clip: SkeletonClip, people: slice | Bool[np.ndarray, "M"], frames: slice) -> SkeletonClip:

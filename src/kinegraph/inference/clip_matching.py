@@ -94,9 +94,7 @@ def joints_by_name(found: Sequence[str], wanted: Sequence[str]) -> tuple[int | N
     here, there = body_joints(found), body_joints(wanted)
     order = _same(here, there, order)
     spine = spine_of_xsens(here, there)
-    return tuple(
-        other if place is None and other not in order else place for place, other in zip(order, spine, strict=True)
-    )
+    return _completed(order, spine)
 
 
 def _same(
@@ -105,11 +103,15 @@ def _same(
     """The index of each wanted name. otherwise: the index of names that are missing, unless another joint has it."""
     places = {name: place for place, name in enumerate(found) if found.count(name) == 1}
     order = [places.get(name) if wanted.count(name) == 1 else None for name in wanted]
-    if otherwise is None:
-        return tuple(order)
-    return tuple(
-        place if place is not None or other in order else other for place, other in zip(order, otherwise, strict=True)
-    )
+    return tuple(order) if otherwise is None else _completed(order, otherwise)
+
+
+def _completed(order: Sequence[int | None], otherwise: Sequence[int | None]) -> tuple[int | None, ...]:
+    """The indices, with those of `otherwise` where there are none, unless another joint has them."""
+    found: list[int | None] = []
+    for index, other in zip(order, otherwise, strict=True):
+        found.append(other if index is None and other not in order else index)
+    return tuple(found)
 
 
 def _joints_of(layout: JointLayout) -> str:

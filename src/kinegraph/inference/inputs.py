@@ -78,12 +78,8 @@ def read_inputs(
         if everybody and "people" in options_of(module):
             own.setdefault("people", CROWD)
         ways = LABELS if "labels" in options_of(module) else (None,)
-        found.append(
-            max(
-                _labelled(path, format, on_fault, layout, own, ways),
-                key=lambda recordings: len({*recordings.class_names} & {*classes}),
-            )
-        )
+        labelled = _labelled(path, format, on_fault, layout, own, ways)
+        found.append(max(labelled, key=lambda recordings: len({*recordings.class_names} & {*classes})))
     return found
 
 

@@ -192,11 +192,7 @@ def _multi_scale(ours: str, theirs: str) -> list[Row]:
         (f"{ours}.divide", [f"{name}.0" for name in branch], BRANCH_LAYERS),
         (f"{ours}.divide_norm", [f"{name}.1" for name in branch[:-1]], BRANCH_NORMS),
         *((f"{ours}.dilated.{k}", f"{branch[k]}.3.conv", "layer") for k in range(4)),
-        (
-            f"{ours}.norm",
-            [*(f"{layer}.3.bn" for layer in branch[:4]), f"{branch[4]}.4", f"{branch[5]}.1"],
-            BRANCH_NORMS,
-        ),
+        (f"{ours}.norm", [*(f"{name}.3.bn" for name in branch[:4]), f"{branch[4]}.4", f"{branch[5]}.1"], BRANCH_NORMS),
         (f"{ours}.residual.mix", f"{theirs}.residual.conv", "matrix"),
         (f"{ours}.residual.norm", f"{theirs}.residual.bn", "norm"),
     ]

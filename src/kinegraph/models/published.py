@@ -165,10 +165,8 @@ def _misfit(state: Mapping[str, Tensor], table: Table, expected: Sequence[str]) 
 
 def _known_networks() -> list[type[nn.Module]]:
     """All classes that `network_class` gives: ours in their order, then those of the loaded plugins."""
-    return [
-        *map(network_class, NETWORKS),
-        *(class_ for class_ in plugin_classes().values() if issubclass(class_, nn.Module)),
-    ]
+    own = [class_ for class_ in plugin_classes().values() if issubclass(class_, nn.Module)]
+    return [*map(network_class, NETWORKS), *own]
 
 
 def known_tables() -> list[Table]:

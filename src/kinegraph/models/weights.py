@@ -138,11 +138,8 @@ def add_measured(path: str | Path, figures: Mapping[str, Any]) -> None:
     figures: source, split, part and clips, which say on what; top1, mean_class_accuracy, top5 as far as they are known.
     """
     path, of = find_weights(path), ("source", "split", "part")
-    kept = [
-        other
-        for other in load_weights(path).extra.get("measured", [])
-        if any(other.get(name) != figures[name] for name in of)
-    ]
+    measured = load_weights(path).extra.get("measured", [])
+    kept = [other for other in measured if any(other.get(name) != figures[name] for name in of)]
     save_weights_again(path, path, more={"measured": [*kept, dict(figures)]})
 
 
@@ -317,5 +314,5 @@ def _facts(found: object, kinds: Mapping[str, Check], needed: tuple[str, ...], w
 def _check(facts: Mapping[str, Any], kinds: Mapping[str, Check], what: str) -> None:
     for key, fits in kinds.items():
         if key in facts and not fits(facts[key]):
-            expected = "text" if fits is _text else "a number" if fits in (_number, _count) else "what training writes"
+            expected = {_text: "text", _number: "a number", _count: "a number"}.get(fits, "what training writes")
             raise ValueError(f"{what} has {quoted(facts[key])} as '{key}', expected {expected}")

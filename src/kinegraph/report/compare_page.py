@@ -76,7 +76,9 @@ def pairs_with_first(runs: Sequence[Run]) -> list[Paired | None]:
 
 
 def chance_of(p: float) -> str:
-    return "p\xa0<\xa00.001" if p < 0.001 else f"p\xa0=\xa0{p:.3f}" if p < 0.1 else f"p\xa0=\xa0{p:.2f}"
+    if p < 0.001:
+        return "p\xa0<\xa00.001"
+    return f"p\xa0=\xa0{p:.3f}" if p < 0.1 else f"p\xa0=\xa0{p:.2f}"
 
 
 def verdict(pair: Paired, first: str, second: str) -> str:

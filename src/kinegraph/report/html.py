@@ -299,10 +299,8 @@ def _groups(evaluation: Evaluation) -> str:
     every = [group for rows in found.values() for group in rows]
     if not every:
         return ""
-    scale = (
-        math.floor(10 * min(group.low for group in every)) / 10,
-        math.ceil(10 * max(group.high for group in every)) / 10,
-    )
+    lowest, highest = min(group.low for group in every), max(group.high for group in every)
+    scale = math.floor(10 * lowest) / 10, math.ceil(10 * highest) / 10
     mark = evaluation.metrics["top1"]
     for what, rows in found.items():
         cells = [

@@ -134,9 +134,9 @@ class Run:
 
 
 def measure_of(runs: Sequence[Run]) -> str:
-    """The name of what the logs of these runs call top1; a run without a log counts nothing else."""
-    names = {run.course.measure for run in runs if run.course.curve}
-    return names.pop() if len(names) == 1 else "top-1" if not names else "share right"
+    """The name of what the logs of these runs call top1. Runs without a log have no say."""
+    names = {run.course.measure for run in runs if run.course.curve} or {"top-1"}
+    return names.pop() if len(names) == 1 else "share right"
 
 
 def read_run(path: str | Path) -> Run:

@@ -92,11 +92,8 @@ def class_colours(class_names: Sequence[str], none: int | None) -> list[str]:
 def _headline(found: SegmentFigures, several: bool) -> str:
     """several: a frame may have several classes; the accuracy is then of a yes or no for each of them."""
     right = "Labels right" if several else "Frame accuracy"
-    cells = [
-        tile(
-            right, percent(found.accuracy), "", f"of {found.frames:,} frames" + (", of all classes" if several else "")
-        )
-    ]
+    of = f"of {found.frames:,} frames" + (", of all classes" if several else "")
+    cells = [tile(right, percent(found.accuracy), "", of)]
     if found.edit == found.edit:
         cells.append(tile("Edit score", percent(found.edit), "", f"{found.segments:,} segments"))
     cells += [tile(f"F1@{round(100 * least)}", percent(value)) for least, value in found.f1.items()]
@@ -295,11 +292,11 @@ def worst_scenes(timelines: Sequence[Timeline], folder: SkeletonDataset) -> list
     return found
 
 
-def mistakes(one: Timeline) -> Bool[np.ndarray, "T"]:
+def mistakes(timeline: Timeline) -> Bool[np.ndarray, "T"]:
     """Frames with a wrong answer; frames that are ignored have none."""
-    if one.several:
-        return ((one.probabilities >= SEVERAL_FROM) != one.labels).any(axis=1)
-    return one.truth != one.predicted
+    if timeline.several:
+        return ((timeline.probabilities >= SEVERAL_FROM) != timeline.labels).any(axis=1)
+    return timeline.truth != timeline.predicted
 
 
 def worst_stretch(wrong: Bool[np.ndarray, "T"], length: int) -> tuple[int, int]:

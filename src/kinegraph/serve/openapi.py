@@ -95,8 +95,8 @@ def _parameter(name: str, about: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schema(kind: str) -> dict[str, Any]:
-    return {"type": "boolean" if "bool" in kind else "integer" if "int" in kind else "number" if "float" in kind
-            else "string"}  # fmt: skip
+    names = {"bool": "boolean", "int": "integer", "float": "number"}
+    return {"type": next((names[word] for word in names if word in kind), "string")}
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:

@@ -110,7 +110,9 @@ def value_of(name: str, text: str, kind: str) -> object:
             raise ValueError(f"{name} is {quoted(text)}, expected true or false")
         return text.lower() not in ("0", "false")
     with suppress(ValueError):
-        return int(text) if "int" in kind else float(text) if "float" in kind else text
+        if "int" in kind:
+            return int(text)
+        return float(text) if "float" in kind else text
     raise ValueError(f"{name} is {quoted(text)}, expected a number")
 
 

@@ -219,9 +219,9 @@ class Viewer:
         """Hand a message over; where too many wait, the oldest frame is lost, or else the oldest message."""
         if self.queue.full():
             waiting = [self.queue.get_nowait() for _ in range(self.queue.qsize())]
-            lost = next((at for at, it in enumerate(waiting) if it["kind"] == "frame"), 0)
-            for it in (*waiting[:lost], *waiting[lost + 1 :]):
-                self.queue.put_nowait(it)
+            lost = next((at for at, object_ in enumerate(waiting) if object_["kind"] == "frame"), 0)
+            for object_ in (*waiting[:lost], *waiting[lost + 1 :]):
+                self.queue.put_nowait(object_)
         self.queue.put_nowait(message)
 
 

@@ -7,7 +7,7 @@ bones do: left and right hang on the same joint and are equally long, legs are l
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,9 @@ def complete(layout: JointLayout, lengths: Float[np.ndarray, "V"] | None = None)
         return layout, ""
     lengths = np.ones(len(layout)) if lengths is None else np.asarray(lengths, float)
     by_name = pairs_by_name(layout)
-    pairs = layout.mirror or by_name or (_pairs_by_shape(layout, lengths) if "mirror" in missing else ())
+    pairs = layout.mirror or by_name
+    if not pairs and "mirror" in missing:
+        pairs = _pairs_by_shape(layout, lengths)
     legs, arms = _legs_and_arms(layout, pairs, lengths)
     trunk = (layout.parents[legs[0]], layout.parents[arms[0]]) if legs and arms else None
     spine = trunk if trunk and trunk[0] != trunk[1] else None
@@ -47,7 +49,9 @@ def complete(layout: JointLayout, lengths: Float[np.ndarray, "V"] | None = None)
         for pair in pairs
         if all(any(word in layout.joints[joint].lower() for word in words) for joint in pair)
     )
-    shoulders = next(named, None) or (_shoulders(layout, arms, lengths) if arms else None)
+    shoulders = next(named, None)
+    if shoulders is None and arms:
+        shoulders = _shoulders(layout, arms, lengths)
     added: dict[str, Any] = {"mirror": pairs, "spine": spine, "shoulders": shoulders}
     added = {key: value for key, value in added.items() if key in missing and value}
     try:
@@ -56,9 +60,8 @@ def complete(layout: JointLayout, lengths: Float[np.ndarray, "V"] | None = None)
     except ValueError as error:
         del added["mirror"]
         found, why_not = replace(layout, **added), f"no mirror pairs, though names say left and right: {error}"
-    return found, "; ".join(
-        filter(None, [*_in_words(layout, added, "names of the joints" if by_name else "lengths of the bones"), why_not])
-    )
+    lines = _in_words(layout, added, "names of the joints" if by_name else "lengths of the bones")
+    return found, "; ".join(filter(None, [*lines, why_not]))
 
 
 def _in_words(layout: JointLayout, added: Mapping[str, Any], origin: str) -> list[str]:
@@ -117,9 +120,10 @@ def _pairs_by_shape(layout: JointLayout, lengths: Float[np.ndarray, "V"]) -> Pai
     for joint in range(len(layout)):
         found = [paired(*two) for two in combinations(children[joint], 2)]
         for pair in sorted(filter(None, found), key=len, reverse=True):  # the most joints first
-            if joint not in taken and not taken & {*sum(pair, ())}:
+            joints = set(chain.from_iterable(pair))
+            if joint not in taken and not taken & joints:
                 pairs += pair
-                taken |= {*sum(pair, ())}
+                taken |= joints
                 carriers.add(joint)
     return tuple(pairs) if len(carriers) > 1 else ()  # fingers are alike too, but hang on one joint
 

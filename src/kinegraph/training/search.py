@@ -45,7 +45,8 @@ class Numbers:
         return [str(int(end)) if self.integer else repr(end) for end in (self.low, self.high)]
 
     def __str__(self) -> str:
-        return f"{'int' if self.integer else 'log' if self.log else 'float'}({', '.join(self.ends())})"
+        kind = "log" if self.log else "float"
+        return f"{'int' if self.integer else kind}({', '.join(self.ends())})"
 
 
 @dataclass(frozen=True)

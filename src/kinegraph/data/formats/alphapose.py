@@ -62,7 +62,9 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
     single = _are_pictures(contents, path)
     found: dict[str, Pictures] = {}
     for file, detections in contents.items():
-        alone = "" if len(files) == 1 else _place(file, path) if single else _name(file, path)
+        alone = ""
+        if len(files) > 1:
+            alone = _place(file, path) if single else _name(file, path)
         _add(found, detections, file, alone, path.absolute().name if single else file.stem)
     return recordings_of(list(found.values()), path, f"AlphaPose, {path.name}", layout, people)
 
@@ -103,17 +105,17 @@ def _add(
     found: dict[str, Pictures], detections: Sequence[Mapping[str, object]], file: Path, alone: str, otherwise: str
 ) -> None:
     """Add the detections of a file. alone: in front of the names of clips; otherwise: in place of one."""
-    images = [one.get("image_id") for one in detections]
+    images = [detection.get("image_id") for detection in detections]
     names = {name for name, _ in map(picture_number, map(str, images))}
     folders = folders_of(f"{alone}/*" if alone and len(names) > 1 else alone)  # of several clips, `alone` is the place
-    for place, (one, image) in enumerate(zip(detections, images, strict=True)):
+    for place, (detection, image) in enumerate(zip(detections, images, strict=True)):
         where = f"{file}: detection {place} "
         if not isinstance(image, str):
             raise ValueError(f"{where}has as image_id {quoted(image)}, expected the name of a picture")
         name, number = picture_number(image)
         name = "/".join(filter(None, (alone, name))) or otherwise
         pictures = found.setdefault(name, Pictures(name, folders=folders))
-        pictures.add(number or 0, Person(pose_of(one.get("keypoints"), where=where), _who(one.get("idx"))))
+        pictures.add(number or 0, Person(pose_of(detection.get("keypoints"), where=where), _who(detection.get("idx"))))
 
 
 def _who(idx: object) -> Hashable:

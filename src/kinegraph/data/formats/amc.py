@@ -113,14 +113,21 @@ def _clip(file: ClipFile, skeleton: Skeleton, layout: JointLayout, classes: Sequ
         )
     places = read_file(file.path, skeleton)
     named, cmu = HDM05.fullmatch(file.path.stem), CMU.fullmatch(file.path.stem)
-    subject: dict[str, int | str] = {"subject": named[1]} if named else {"subject": int(cmu[1])} if cmu else {}
+    subject: dict[str, int | str] = {}
+    fps = None
+    if cmu:
+        subject, fps = {"subject": int(cmu[1])}, CMU_FPS
+    if named:
+        subject = {"subject": named[1]}
+        if 0 < int(named[4]) < 10_000:
+            fps = float(named[4])
     label = file.label if file.label is not None or not named else classes.index(named[2])
     return SkeletonClip(
         keypoint=places[None][:, :, [place[joint] for joint in layout.joints]],
         layout=layout,
         name=file.name,
         label=label,
-        fps=float(named[4]) if named and 0 < int(named[4]) < 10_000 else CMU_FPS if cmu else None,
+        fps=fps,
         attributes=subject,
         splits=file.splits,
     )

@@ -31,7 +31,7 @@ ROUNDING = 1e-6  # by which bones that keep their lengths seem to change them
 BODIES = 50  # rows that are looked at
 FLAT = "rows of numbers are read as the joints of a frame, coordinates beside each other"
 COUNTED = "the first number of a row counts the frames"
-ANY_ORDER = "axes of MATLAB's arrays are taken for frames, joints and coordinates by their sizes and by the motion"
+ANY_ORDER = "the axes of MATLAB's arrays are frames, joints and coordinates by their sizes and by the motion"
 PEOPLE_FIRST = (
     "arrays are read as (people, frames, joints, coordinates) of one clip each; clips are saved in files of their own, "
     "or in a .npz of arrays x and y"

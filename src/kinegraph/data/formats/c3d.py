@@ -193,7 +193,7 @@ def _value(rest: bytes, processor: int) -> Value:
         ]
     if kind == 4:
         return _floats(data[: 4 * count], processor).tolist()
-    dtype = "u1" if kind == 1 else ">i2" if processor == MIPS else "<i2"
+    dtype = "u1" if kind == 1 else (">i2" if processor == MIPS else "<i2")
     size = count * (1 if kind == 1 else 2)
     return np.frombuffer(data[:size], dtype).astype(float).tolist()
 

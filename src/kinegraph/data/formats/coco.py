@@ -81,17 +81,17 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
     """
     files = [path] if path.is_file() else sorted(filter(_is_one, files_ending(path, SUFFIXES)))
     contents = [_read(file) for file in files]
-    joints = Counter(len(pose) for one in contents for pose in one.poses).most_common(1)
+    joints = Counter(len(pose) for content in contents for pose in content.poses).most_common(1)
     most = joints[0][0] if joints else 0
     found: list[Pictures] = []
-    for one in contents:
-        place = "" if len(files) == 1 else one.file.relative_to(path).with_suffix("").as_posix()
-        found += _recordings(one, most, place)
-    others = sum(len(pose) != most for one in contents for pose in one.poses)
+    for content in contents:
+        place = "" if len(files) == 1 else content.file.relative_to(path).with_suffix("").as_posix()
+        found += _recordings(content, most, place)
+    others = sum(len(pose) != most for content in contents for pose in content.poses)
     own = (
         _own_layout(it.get("keypoints"), it.get("skeleton"), str(it.get("name", "coco")), most)
-        for one in contents
-        for it in _dicts(one.about, "categories", one.file)
+        for content in contents
+        for it in _dicts(content.about, "categories", content.file)
     )
     return recordings_of(
         found,
@@ -125,24 +125,25 @@ def _read(path: Path) -> _Content:
 
 def _by_pictures(about: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     """The same with an annotation for each picture, where annotations are people of videos with all their frames."""
-    people = [it for it in _dicts(about, "annotations", path) if "video_id" in it and _are_frames(it.get("keypoints"))]
+    people = [person for person in _dicts(about, "annotations", path) if "video_id" in person]
+    people = [person for person in people if _are_frames(person.get("keypoints"))]
     if not people:
         return about
-    videos = {_id(it, "id", path): it for it in _dicts(about, "videos", path)}
+    videos = {_id(video, "id", path): video for video in _dicts(about, "videos", path)}
     images, annotations = {}, []
-    for number, it in enumerate(people):
-        video, of = _id(it, "video_id", path), videos.get(it["video_id"], {})
+    for number, person in enumerate(people):
+        video, of = _id(person, "video_id", path), videos.get(person["video_id"], {})
         names = of["file_names"] if isinstance(of.get("file_names"), list) else []
-        for t, keypoints in enumerate(it["keypoints"]):
+        for t, keypoints in enumerate(person["keypoints"]):
             folder = picture_number(str(names[t]))[0] if t < len(names) else ""
             name = of.get("name") or folder or video
             image = {"id": f"{video}/{t}", "video_id": video, "frame_id": t, "file_name": f"{name}/{t}.jpg"}
             images[image["id"]] = image | {side: of.get(side) for side in ("width", "height")}
-            who = {"track_id": it.get("id", number)}
+            who = {"track_id": person.get("id", number)}
             annotations += [{"image_id": image["id"], "keypoints": keypoints} | who] if keypoints else []
     named = [
-        {**it, "name": images[f"{key}/0"]["file_name"].rpartition("/")[0]}
-        for key, it in videos.items()
+        {**video, "name": images[f"{key}/0"]["file_name"].rpartition("/")[0]}
+        for key, video in videos.items()
         if f"{key}/0" in images
     ]
     return {**about, "videos": named, "images": [*images.values()], "annotations": annotations}
@@ -155,15 +156,15 @@ def _are_frames(keypoints: object) -> bool:
     return bool(there) and all(isinstance(it, list) and len(it) > MOST_NUMBERS for it in there)
 
 
-def _recordings(one: _Content, joints: int, place: str) -> list[Pictures]:
+def _recordings(content: _Content, joints: int, place: str) -> list[Pictures]:
     """The recordings of a file, with the poses of so many joints. place: in front of their names."""
-    path = one.file
-    images = {_id(it, "id", path): it for it in _images(one.about, path)}
-    videos = {_id(it, "id", path): it for it in _dicts(one.about, "videos", path)}
+    path = content.file
+    images = {_id(it, "id", path): it for it in _images(content.about, path)}
+    videos = {_id(it, "id", path): it for it in _dicts(content.about, "videos", path)}
     found: dict[str, Pictures] = {}
     for image in images.values():
         _place(found, image, videos, path)  # also pictures without anybody
-    for annotation, pose in zip(one.annotations, one.poses, strict=True):
+    for annotation, pose in zip(content.annotations, content.poses, strict=True):
         number = _id(annotation, next((key for key in PICTURES if key in annotation), "image_id"), path)
         pictures, frame = _place(found, images.get(number, {"id": number}), videos, path)
         who = next((annotation[key] for key in ("track_id", "instance_id", "person_id") if key in annotation), None)

@@ -72,18 +72,23 @@ def picture_number(name: str) -> tuple[str, int | None]:
 def sequences(recordings: Sequence[Pictures]) -> list[Pictures]:
     """The recordings, those whose numbers do not follow each other as single pictures; each with a name of its own."""
     found = []
-    for one in recordings:
-        steps = np.diff(np.array(sorted(one.people), float))
+    for recording in recordings:
+        steps = np.diff(np.array(sorted(recording.people), float))
         if len(steps) and steps.max() > LARGEST_STEP and np.median(steps) > 2 and not are_even(steps):
             found += [
-                replace(one, name=f"{one.name}-{frame}" if one.name else str(frame), people={frame: there})
-                for frame, there in sorted(one.people.items())
+                replace(
+                    recording, name=f"{recording.name}-{frame}" if recording.name else str(frame), people={frame: there}
+                )
+                for frame, there in sorted(recording.people.items())
             ]
         else:
-            found.append(one)
-    times = Counter(one.name for one in found)
+            found.append(recording)
+    times = Counter(recording.name for recording in found)
     return [
-        replace(one, name=f"{one.name}-{min(one.people, default=0)}") if times[one.name] > 1 else one for one in found
+        replace(recording, name=f"{recording.name}-{min(recording.people, default=0)}")
+        if times[recording.name] > 1
+        else recording
+        for recording in found
     ]
 
 
@@ -184,19 +189,19 @@ def _clips(
     left_out: dict[str, int],
 ) -> Iterator[Item]:
     """A clip of each recording. people: bodies at most. left_out: gets how often people were seen who are in none."""
-    for one, (label, splits) in zip(recordings, said, strict=True):
+    for pictures, (label, splits) in zip(recordings, said, strict=True):
         try:
-            item = _clip(one, layout, people or CROWD, left_out)
+            item = _clip(pictures, layout, people or CROWD, left_out)
             yield replace(item, label=label, splits=splits) if isinstance(item, SkeletonClip) else item
         except ValueError as error:
-            yield fault_of(error, one.name)
+            yield fault_of(error, pictures.name)
 
 
-def _clip(one: Pictures, layout: JointLayout, people: int, left_out: dict[str, int]) -> Item:
-    numbers, step = frame_numbers(sorted(one.people))
-    if not any(one.people.values()):
-        return nobody(one.name)
-    poses = [it.pose for there in one.people.values() for it in there]
+def _clip(pictures: Pictures, layout: JointLayout, people: int, left_out: dict[str, int]) -> Item:
+    numbers, step = frame_numbers(sorted(pictures.people))
+    if not any(pictures.people.values()):
+        return nobody(pictures.name)
+    poses = [it.pose for there in pictures.people.values() for it in there]
     if wrong := {len(pose) for pose in poses} - {
         len(layout),
         *(joints for joints, (body, _) in WITH_BODY.items() if body == layout.name),
@@ -207,7 +212,7 @@ def _clip(one: Pictures, layout: JointLayout, people: int, left_out: dict[str, i
     empty = np.zeros((0, len(layout), poses[0].shape[1]), np.float32)
     frames: list[np.ndarray] = [empty] * (int(numbers[-1]) + 1)
     ids: list[list[Hashable]] = [[] for _ in frames]
-    for number, (_, there) in zip(numbers.tolist(), sorted(one.people.items()), strict=True):
+    for number, (_, there) in zip(numbers.tolist(), sorted(pictures.people.items()), strict=True):
         if there:
             frames[number] = np.stack([it.pose[: len(layout)] for it in there])
             ids[number] = [it.who for it in there]
@@ -215,15 +220,15 @@ def _clip(one: Pictures, layout: JointLayout, people: int, left_out: dict[str, i
     weights = [poses[..., -1].mean(1) if len(poses) else np.zeros(0) for poses in frames]
     tracks = track([poses[..., :-1] for poses in frames], weights, people, ids if known else None)
     if tracks.left_out:
-        left_out[one.name] = tracks.left_out
+        left_out[pictures.name] = tracks.left_out
     found = gathered(frames, tracks)
     return SkeletonClip(
         keypoint=np.ascontiguousarray(found[..., :-1]),
         layout=layout,
-        name=one.name,
+        name=pictures.name,
         score=np.ascontiguousarray(found[..., -1]),
-        image_size=one.size,
-        fps=one.fps / step if one.fps else None,
+        image_size=pictures.size,
+        fps=pictures.fps / step if pictures.fps else None,
     )
 
 

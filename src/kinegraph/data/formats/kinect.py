@@ -241,8 +241,10 @@ def _holds_bodies(tree: Tree, depth: int = 0) -> bool:
         return False
     if _is_body(tree):
         return True
-    items = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, list) else ()
-    return any(_holds_bodies(item, depth + 1) for item in list(items)[:50])
+    if not isinstance(tree, Mapping | list):
+        return False
+    items = list(tree.values() if isinstance(tree, Mapping) else tree)
+    return any(_holds_bodies(item, depth + 1) for item in items[:50])
 
 
 def _is_body(tree: Tree) -> bool:
@@ -310,8 +312,9 @@ def _named(joints: Tree, names: Tree) -> Iterator[tuple[str, Tree]]:
     for number, joint in enumerate(joints if isinstance(joints, list) else ()):
         about = members(joint)
         said = next((about[key] for key in NAMES if key in about), None)
-        named = isinstance(names, list) and number < len(names)
-        yield str(said if said is not None else names[number] if named else number), joint
+        if said is None:
+            said = names[number] if isinstance(names, list) and number < len(names) else number
+        yield str(said), joint
 
 
 def _values(joint: Tree) -> tuple[float, float, float, float] | None:

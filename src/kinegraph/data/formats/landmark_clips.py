@@ -85,12 +85,12 @@ def _records(content: Sequence[Mapping[str, Any]], stem: str) -> dict[str, list[
     key = _clip_key(content)
     if key is None:
         return {}
-    pictures = all(str(it[key]).lower().endswith(PICTURES) for it in content)
+    pictures = all(str(record[key]).lower().endswith(PICTURES) for record in content)
     found: dict[str, list[Mapping[str, Any]]] = {}
-    for it in content:
-        name, number = picture_number(str(it[key])) if pictures else (str(it[key]), None)
-        counted = number is None or said_of(it, FRAME_NUMBERS) is not None
-        found.setdefault(name or stem, []).append(it if counted else {**it, "frame": number})
+    for record in content:
+        name, number = picture_number(str(record[key])) if pictures else (str(record[key]), None)
+        counted = number is None or said_of(record, FRAME_NUMBERS) is not None
+        found.setdefault(name or stem, []).append(record if counted else {**record, "frame": number})
     return found if pictures or len(content) == 1 or len(found) < len(content) else {}
 
 

@@ -105,7 +105,10 @@ def _point(point: Any) -> Point:
     if isinstance(point, list):
         if any(it is None or it != it for it in point):
             return 0.0, 0.0, 0.0, 0.0
-        x, y, z, score = [*point[:3], 0.0][:3] + [point[3] if len(point) > 3 else UNSAID if len(point) == 3 else 1.0]
+        x, y, z = [*point[:3], 0.0][:3]
+        score = UNSAID if len(point) == 3 else 1.0
+        if len(point) > 3:
+            score = point[3]
         return float(x), float(y), float(z), float(score)
     score = next((point[key] for key in SCORES if isinstance(point.get(key), int | float)), 1.0)
     place = _place(point)

@@ -265,10 +265,11 @@ def sides_of(frame: object, bodies: int) -> list[str]:
         among = next((frame[key] for key in PEOPLE if isinstance(frame.get(key), list)), None)
         alone = not any(frame.get(key) for key in (*LANDMARKS, *PEOPLE, *WORLD))
         named = [str(key) for key, value in frame.items() if alone and is_body(value)]
-        sides = [_side(it) for it in said] if isinstance(said, list) else [_side(said)] if said else []
-        sides = sides or ([_side(it) for it in among] if among else [_side(it) for it in named])
+        if said and not isinstance(said, list):
+            said = [said]
+        sides = [_side(hand) for hand in said or among or named]
     else:
-        sides = [_side(it) for it in frame if isinstance(it, Mapping)] if isinstance(frame, list) else []
+        sides = [_side(hand) for hand in frame if isinstance(hand, Mapping)] if isinstance(frame, list) else []
     return sides if len(sides) == bodies and all(sides) else []
 
 

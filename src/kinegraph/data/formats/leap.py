@@ -147,7 +147,9 @@ def _place(file: Path, tree: Tree) -> list[float]:
     if tree is None:
         return [0.0, 0.0, 0.0]
     about = members(tree)
-    cells = [about.get(axis) for axis in "xyz"] if about else tree if isinstance(tree, list) else []
+    cells = tree if isinstance(tree, list) else []
+    if about:
+        cells = [about.get(axis) for axis in "xyz"]
     numbers = [float(cell) for cell in cells if isinstance(cell, int | float) and abs(cell) < LARGEST_NUMBER]
     if len(cells) != 3 or len(numbers) != 3:
         raise ValueError(f"{file} has the place {quoted(tree)}, expected three numbers")

@@ -126,8 +126,11 @@ class _Reader:
             if start + size > len(content):
                 raise ValueError(CUT)
             yield kind, content[start : start + size]
-            small = start == at + 4
-            at = at + 8 if small else start + size + (-size % 8 if kind != COMPRESSED else 0)
+            if start == at + 4:  # a small element: its content stands in the tag
+                at += 8
+            else:
+                padding = 0 if kind == COMPRESSED else -size % 8
+                at = start + size + padding
 
     def matrix(self, content: memoryview, place: str, depth: int) -> tuple[str, Any]:
         """The name and the value of an array; None for one that is left out. place: of an inner one, for messages."""

@@ -266,11 +266,9 @@ def _content(file: Path) -> Any:
 
 
 def _read(content: Any, file: Path, hands: bool) -> _File:
-    places = (
-        [content, *content.values()]
-        if isinstance(content, Mapping)
-        else (content[:1] if isinstance(content, list) else [])
-    )
+    places = content[:1] if isinstance(content, list) else []
+    if isinstance(content, Mapping):
+        places = [content, *content.values()]
     abouts = [it for it in places if isinstance(it, Mapping)]
     said = (_number(it.get(key)) for it in abouts for key in RATES)
     rate = next((it for it in said if it and 0 < it < 1e6), None)
@@ -312,19 +310,20 @@ def _rate_lines(recordings: Mapping[str, _File]) -> tuple[str, ...]:
 
 def _joined(files: Mapping[Path, _File], path: Path) -> dict[str, _File]:
     """What each clip is made of: a file, or the files of one name with a number where all have a single frame."""
-    if len(files) < 2 or any(len(one.frames) != 1 for one in files.values()):
+    if len(files) < 2 or any(len(landmarks.frames) != 1 for landmarks in files.values()):
         if path.is_file():
-            return {file.stem: one for file, one in files.items()}
+            return {file.stem: landmarks for file, landmarks in files.items()}
         names = {file: file.relative_to(path).with_suffix("").as_posix() for file in files}
-        return {names[file]: replace(one, folders=_folders(file, path)) for file, one in files.items()}
+        return {names[file]: replace(landmarks, folders=_folders(file, path)) for file, landmarks in files.items()}
     found: dict[str, _File] = {}
-    for place, (file, one) in enumerate(files.items()):
+    for place, (file, landmarks) in enumerate(files.items()):
         name, number = picture_number(file.relative_to(path).as_posix())
         clip = found.setdefault(
-            name or path.absolute().name, _File([], one.fps, one.size, one.left_out, _folders(file.parent, path))
+            name or path.absolute().name,
+            _File([], landmarks.fps, landmarks.size, landmarks.left_out, _folders(file.parent, path)),
         )
-        clip.labels = tuple(dict.fromkeys((*clip.labels, *one.labels)))
-        clip.frames.append(replace(one.frames[0], number=place if number is None else number))
+        clip.labels = tuple(dict.fromkeys((*clip.labels, *landmarks.labels)))
+        clip.frames.append(replace(landmarks.frames[0], number=place if number is None else number))
     return found
 
 
@@ -334,7 +333,7 @@ def _folders(place: Path, path: Path) -> tuple[str, ...]:
 
 
 def _clip(
-    one: _File,
+    recording: _File,
     layout: JointLayout,
     name: str,
     deep: bool,
@@ -345,8 +344,10 @@ def _clip(
     attributes: Mapping[str, int | str],
 ) -> Item:
     try:
-        numbers, step = _numbers(one.frames)
-        there = [(t, i, frame) for t, frame in zip(numbers, one.frames, strict=True) for i in range(len(frame.bodies))]
+        numbers, step = _numbers(recording.frames)
+        there = [
+            (t, i, frame) for t, frame in zip(numbers, recording.frames, strict=True) for i in range(len(frame.bodies))
+        ]
         if not there:
             return nobody(name)
         frames = [np.zeros((0, len(layout), 4))] * (max(numbers) + 1)
@@ -355,7 +356,10 @@ def _clip(
             pose = np.zeros((1, len(layout), 4))
             pose[0, [joint_index(layout, it) for it in frame.bodies[i]]] = list(frame.bodies[i].values())
             frames[t] = np.concatenate([frames[t], pose])
-            who[t].append(frame.ids[i] if known else rows.index(frame.sides[i]) if rows else len(who[t]))
+            if known:
+                who[t].append(frame.ids[i])
+            else:
+                who[t].append(rows.index(frame.sides[i]) if rows else len(who[t]))
         values = _people(frames, who, rows, known)
         values[..., 3] = np.nan_to_num(values[..., 3], nan=1)
         if not np.isfinite(values).all() or np.abs(values).max() > 1e30:
@@ -363,8 +367,8 @@ def _clip(
         seen = values[..., 3:] > 0
         keypoint = np.ascontiguousarray((values[..., : 3 if deep else 2] * seen).astype(np.float32))
         score = np.ascontiguousarray((values[..., 3] * seen[..., 0]).astype(np.float32))
-        rate = one.fps / step if one.fps else None
-        about: dict[str, Any] = {"image_size": one.size, "fps": rate, "splits": splits, "attributes": attributes}
+        rate = recording.fps / step if recording.fps else None
+        about: dict[str, Any] = {"image_size": recording.size, "fps": rate, "splits": splits, "attributes": attributes}
         return SkeletonClip(keypoint, layout, name, label, score=score, **about)
     except ValueError as error:
         return fault_of(error, name)

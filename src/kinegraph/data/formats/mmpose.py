@@ -106,10 +106,10 @@ def _add_people(pictures: Pictures, frame: int, instances: object, file: Path) -
     if not isinstance(instances, list) or not all(isinstance(it, Mapping) for it in instances):
         raise ValueError(f"{file}: the instances of frame {frame} are no list of objects")
     pictures.add(frame, None)
-    for one in instances:
+    for instance in instances:
         where = f"{file}: an instance of frame {frame} "
-        pose = pose_of(one.get("keypoints"), one.get("keypoint_scores"), where)
-        who = next((one[key] for key in WHO if isinstance(one.get(key), int)), None)
+        pose = pose_of(instance.get("keypoints"), instance.get("keypoint_scores"), where)
+        who = next((instance[key] for key in WHO if isinstance(instance.get(key), int)), None)
         pictures.add(frame, Person(pose, who if isinstance(who, int) and who >= 0 else None))
 
 

@@ -93,15 +93,17 @@ def names_of(joints: Sequence[str] | Mapping[str, Any]) -> dict[str, np.ndarray]
 
 def with_joined_frames(content: Mapping[str, Any]) -> Mapping[str, Any]:
     """The values with one array in place of a list of those of its frames, and of their scores beside it."""
-    frames = {name: whole for name, it in content.items() if is_list(it) and (whole := as_frames(it)) is not None}
+    frames = {
+        name: whole for name, value in content.items() if is_list(value) and (whole := as_frames(value)) is not None
+    }
     if len(frames) != 1:
         return content
     (whole,) = frames.values()
     found = dict(content) | frames
-    for beside, it in content.items():
-        if beside in SCORES and is_list(it) and len(it) == len(whole):
+    for beside, value in content.items():
+        if beside in SCORES and is_list(value) and len(value) == len(whole):
             score = np.zeros(whole.shape[:-1])
-            for frame, values in zip(score.reshape(len(whole), -1), it, strict=True):
+            for frame, values in zip(score.reshape(len(whole), -1), value, strict=True):
                 frame[: values.size] = values.ravel()[: len(frame)]
             found[beside] = score
     return found

@@ -221,10 +221,8 @@ def _body_of(raw: Path, entries: Sequence[Entry]) -> tuple[JointLayout, list[str
 def _unread_parts(raw: Path, there: Sequence[str], parts: Sequence[Part]) -> list[str]:
     """The line on hands and faces that are not read. Raises ValueError for parts that were asked for in vain."""
     if absent := [part for part in parts if part != "body" and part not in there]:
-        raise ValueError(
-            f"{raw} has no {absent[0]}: its first person has the body" + "".join(f" and {it}" for it in there)
-        )
+        raise ValueError(f"{raw} has no {absent[0]}: its first person has the {' and '.join(('body', *there))}")
     unread = [part for part in there if part not in parts]
-    return (
-        [f"{' and '.join(unread)}, which OpenPose wrote too; --parts {' '.join(unread)} reads them"] if unread else []
-    )
+    if not unread:
+        return []
+    return [f"{' and '.join(unread)}, which OpenPose wrote too; --parts {' '.join(unread)} reads them"]

@@ -205,8 +205,8 @@ def _of_kinetics(content: object, file: Path) -> Iterator[tuple[int, list[Float[
         if type(number) is not int:
             raise ValueError(f"{file} has a frame with frame_index {quoted(number)}, expected a whole number")
         found = []
-        for one in frame.get("skeleton") or ():
-            place, score = (one.get("pose"), one.get("score")) if isinstance(one, Mapping) else (None, None)
+        for person in frame.get("skeleton") or ():
+            place, score = (person.get("pose"), person.get("score")) if isinstance(person, Mapping) else (None, None)
             if not isinstance(place, list) or not isinstance(score, list) or len(place) != 2 * len(score):
                 raise ValueError(
                     f"{file} frame {quoted(number)} has a skeleton without two numbers in 'pose' for each 'score'"

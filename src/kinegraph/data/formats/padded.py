@@ -179,11 +179,9 @@ def _open(path: Path, part: str | None, alone: bool = False) -> PaddedFile:
     array = mapped(path)
     if array.ndim != 5 or array.shape[1] not in (2, 3) or array.dtype.kind not in "f" or 0 in array.shape:
         last = array.ndim == 5 and array.shape[4] in (2, 3)
-        hint = (
-            "; it looks like (clips, people, frames, joints, channels): save array.transpose(0, 4, 2, 3, 1)"
-            if last
-            else ""
-        )
+        hint = ""
+        if last:
+            hint = "; it looks like (clips, people, frames, joints, channels): save array.transpose(0, 4, 2, 3, 1)"
         if last and array.shape[1:3] == (1, 1):
             hint = "; it looks like the frames of one clip, with axes of length 1: save array.squeeze((1, 2))"
         if array.ndim == 3 and array.shape[0] in (2, 3) and array.shape[2] not in (2, 3, 4):

@@ -177,7 +177,8 @@ def _of_mat(file: Path, wanted: Wanted) -> Trajectories:
     names = [names] if isinstance(names, str) else names
     if not isinstance(names, list) or np.ndim(places) not in (2, 3):
         raise ValueError(f"{file} has no Trajectories.Labeled with Labels and Data; label the markers in Qualisys")
-    places = places.reshape(len(names), places.shape[-2] if places.ndim == 3 else -1, -1) if places.size else places
+    if places.size:
+        places = places.reshape(len(names), places.shape[-2] if places.ndim == 3 else -1, -1)
     kept = [i for i, name in enumerate(names) if wanted(str(name))]
     markers = places[kept, :3].transpose(2, 0, 1).astype(np.float32)
     return Trajectories(tuple(str(names[i]) for i in kept), _seen(markers), _rate(file, found["FrameRate"]))

@@ -223,10 +223,12 @@ def add_file(found: dict[str, Pictures], file: Path, top: Path) -> None:
         name, number = file.relative_to(top).with_suffix("").as_posix(), None
     pictures = found.setdefault(name, Pictures(name or top.absolute().name, folders=folders_of(name)))
     for place, (said, people) in enumerate(frames):
-        frame = number if number is not None else place if said is None else said
+        frame = place if said is None else said
+        if number is not None:
+            frame = number
         pictures.add(frame, None)
-        for one in people:
-            pictures.add(frame, _person_of(one, f"{file}: a person of frame {frame} "))
+        for person in people:
+            pictures.add(frame, _person_of(person, f"{file}: a person of frame {frame} "))
 
 
 def _records(file: Path) -> list[dict[str, Any]]:
@@ -257,8 +259,8 @@ def _frames(content: object) -> Iterator[tuple[int | None, list[Mapping[str, Any
                 yield picture_number(str(name))[1], _people(frame)
     elif isinstance(content, list) and any(map(_is_person, content)):
         numbered: dict[int | None, list[Mapping[str, Any]]] = {}
-        for one in _people(content):
-            numbered.setdefault(_number(one), []).append(one)
+        for person in _people(content):
+            numbered.setdefault(_number(person), []).append(person)
         yield from numbered.items()
     elif isinstance(content, list):
         for frame in content:
@@ -284,12 +286,12 @@ def _is_person(value: object) -> bool:
     return isinstance(joints, Mapping) and isinstance(joints.get("x"), list) and isinstance(joints.get("y"), list)
 
 
-def _person_of(one: Mapping[str, Any], where: str) -> Person:
-    joints = one["keypoints"]
+def _person_of(person: Mapping[str, Any], where: str) -> Person:
+    joints = person["keypoints"]
     scores = next((joints[key] for key in SCORES if isinstance(joints.get(key), list)), None)
     if len(joints["x"]) != len(joints["y"]):
         raise ValueError(f"{where}has {len(joints['x'])} x and {len(joints['y'])} y")
     points = [list(point) for point in zip(joints["x"], joints["y"], strict=True)]
-    who = one.get("track_id")
+    who = person.get("track_id")
     pose = pose_of(points, np.ones(len(points)) if scores is None else scores, where)
     return Person(pose, int(who) if isinstance(who, int | float) and who >= 0 else None)

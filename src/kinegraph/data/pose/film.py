@@ -94,7 +94,9 @@ def decoded(file: "InputContainer", stream: Any, live: bool = False) -> Generato
     stretch = float(stream.sample_aspect_ratio or 1) or 1.0
     start, time, step = None, -1.0, _step(stream)
     for frame in file.decode(stream):
-        stamp = frame.time if frame.time is not None else (start or 0.0) + (0.0 if start is None else time + step)
+        stamp = frame.time
+        if stamp is None:  # a step after the picture before
+            stamp = 0.0 if start is None else start + time + step
         start = float(stamp) if start is None else start
         if stamp - start > time:
             time = float(stamp) - start

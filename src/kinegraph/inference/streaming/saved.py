@@ -68,15 +68,15 @@ def save_stream(stream: "Stream", path: Path) -> None:
         raise ValueError(f"a stream with the id {quoted(wrong[0])} cannot be saved: ids have to be texts or integers")
     tick = 0 if running is None else running.tick
     arrays: Arrays = {"at": np.array([stream._frame + 1, stream.left_out, stream._follower.begun, len(followed), tick])}
-    for i, (number, one) in enumerate(followed.items()):
-        arrays |= {f"followed.{i}.{name}": array for name, array in one.items()} | {
+    for i, (number, state) in enumerate(followed.items()):
+        arrays |= {f"followed.{i}.{name}": array for name, array in state.items()} | {
             f"followed.{i}.number": np.array([number])
         }
-    for i, (person, one) in enumerate(people.items()):
-        arrays |= {f"person.{i}.at": np.array([one.begin, one.seen]), f"person.{i}.poses": one.poses}
-        if one.scores is not None:
-            arrays |= {f"person.{i}.of": np.array([one.scores.start, one.scores.stop])}
-            arrays |= {f"person.{i}.probabilities": one.scores.probabilities}
+    for i, (person, state) in enumerate(people.items()):
+        arrays |= {f"person.{i}.at": np.array([state.begin, state.seen]), f"person.{i}.poses": state.poses}
+        if state.scores is not None:
+            arrays |= {f"person.{i}.of": np.array([state.scores.start, state.scores.stop])}
+            arrays |= {f"person.{i}.probabilities": state.scores.probabilities}
         assert running is not None, "people are of an engine"
         arrays |= {f"person.{i}.engine.{name}": array for name, array in running.saved(person).items()}
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
