@@ -115,6 +115,19 @@ def test_before_the_end_the_answer_is_of_the_moments_that_are_complete():
         np.testing.assert_allclose(found[0].prediction.probabilities, expected[moment], atol=2e-6)
 
 
+@pytest.mark.parametrize("strides", [(1, 2), (2, 2)])
+@pytest.mark.parametrize("frames", [1, 5, 9, 13, 14, 15])
+def test_the_answer_about_a_window_is_that_about_a_clip_as_long(frames, strides):
+    """Also where its last moment sees fewer frames than the others."""
+    known, clip = weights(Preprocessing(people=1), strides=strides), recording(frames)
+    stream = kg.Stream(known, fps=30, window=frames, compare=False)
+    push_all(stream, clip)
+    (answer,) = stream.finish()
+    expected = of_recording(known, clip, 0, slice(None))
+    np.testing.assert_allclose(answer.prediction.probabilities, expected, atol=2e-6)
+    assert answer.start == 0
+
+
 def test_what_is_none_of_the_classes_is_not_known():
     """As `kg.predict` says it of weights of `enroll` and `calibrate`."""
     clip = recording(20)

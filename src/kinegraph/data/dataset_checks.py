@@ -6,6 +6,7 @@ order of axes. A minute of NTU RGB+D's clips takes seconds.
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -65,13 +66,6 @@ def _glance(folder: SkeletonDataset, index: int, parts: Mapping[str, Shaped[np.n
     there, digest, moved, largest = _read_once(values, start, people, frames, step)
     if not there.any():
         return ClipSummary(**about, shape=shape)
-
-    def poses_of(person: int, numbers: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n V C"]:
-        first = start + person * frames
-        if frames <= step:
-            return values.read(first, first + frames)[numbers]
-        return np.concatenate([values.read(first + number, first + number + 1) for number in numbers.tolist()])
-
     middle = start + int(np.flatnonzero(there)[there.sum() // 2])
     digest.update(bytes(shape[:2]) if max(shape[:2]) < 256 else repr(shape).encode())
     return ClipSummary(
@@ -83,7 +77,7 @@ def _glance(folder: SkeletonDataset, index: int, parts: Mapping[str, Shaped[np.n
         size=_size(values.read(middle, middle + 1)[0]),
         largest=largest,
         digest=digest.digest(),
-        course=course_by(there, poses_of),
+        course=course_by(there, partial(_poses, values, start, frames, step)),
     )
 
 
@@ -108,6 +102,16 @@ def _read_once(
                 moved = moved or bool((bodies != first).any())
                 largest = max(largest, float(bodies.max()), -float(bodies.min()))
     return there, digest, moved, largest
+
+
+def _poses(
+    values: RowFile, start: int, frames: int, step: int, person: int, numbers: Int[np.ndarray, "n"]
+) -> Float[np.ndarray, "n V C"]:
+    """A person in some frames. Not inside of `_glance`: such annotations take a tenth of its time."""
+    first = start + person * frames
+    if frames <= step:
+        return values.read(first, first + frames)[numbers]
+    return np.concatenate([values.read(first + number, first + number + 1) for number in numbers.tolist()])
 
 
 def _size(body: Float[np.ndarray, "V C"]) -> float:

@@ -72,12 +72,12 @@ class Columns:
     @classmethod
     def of(cls, clip: SkeletonClip, layout: JointLayout, class_names: tuple[str, ...]) -> "Columns":
         """Those of a dataset that begins with this clip. Raises ValueError for a column whose name is taken."""
-        names = [*clip.attributes, *clip.splits]
+        named, names = f"clip '{plain_name(clip.name)}'", [*clip.attributes, *clip.splits]
         if taken := [name for i, name in enumerate(names) if name in COLUMNS or name in names[:i] or not name]:
-            raise ValueError(f"clip '{clip.name}': '{taken[0]}' cannot name an attribute or a split, the name is taken")
+            raise ValueError(f"{named}: '{taken[0]}' cannot name an attribute or a split, the name is taken")
         if wrong := [name for name in names if not isinstance(name, str) or not _is_line(name)]:
             raise ValueError(
-                f"clip '{clip.name}': {quoted(wrong[0])} cannot name an attribute or a split, expected a line of text"
+                f"{named}: {quoted(wrong[0])} cannot name an attribute or a split, expected a line of text"
             )
         kinds = {key: "str" if isinstance(value, str) else "int" for key, value in clip.attributes.items()}
         channels, score = clip.keypoint.shape[3], clip.score is not None

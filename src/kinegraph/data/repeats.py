@@ -25,7 +25,8 @@ def course_by(
     places = np.linspace(0, len(frames) - 1, POSES)
     before = np.minimum(places.astype(int), len(frames) - 2)
     share = (places - before)[:, None, None]
-    poses = poses_of(person, frames[before]) * (1 - share) + poses_of(person, frames[before + 1]) * share
+    early, late = np.split(poses_of(person, frames[[*before, *(before + 1)]]), 2)
+    poses = early * (1 - share) + late * share
     if not np.isfinite(poses).all() or (poses[1:] == poses[:-1]).all():
         return None
     poses = (poses - poses.mean((0, 1))).ravel()

@@ -86,8 +86,8 @@ class Body:
 
 
 def moments_of(window: int | None, stride: int) -> int | None:
-    """Moments that an answer rests on, of a window in frames."""
-    return None if window is None else max(1, round(window / stride))
+    """Moments that an answer rests on: as many as a clip of `window` frames has."""
+    return None if window is None else -(-window // stride)
 
 
 def scores_of(
