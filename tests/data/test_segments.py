@@ -387,3 +387,18 @@ def test_recordings_with_segments_lack_no_labels(tmp_path, capsys):
     words = ["prepare", tmp_path / "a.npy", tmp_path / "out", "--segments", tmp_path / "s.csv", "--units", "m"]
     assert main([*map(str, words), "--layout", str(tmp_path / "own.yaml")]) == 0
     assert "no labels" not in capsys.readouterr().out
+
+
+def test_the_label_is_no_id(tmp_path):
+    """Drive&Act's tables have annotation_id and chunk_id beside the activity; names of recordings end behind a dot."""
+    header = "participant_id,file_id,annotation_id,frame_start,frame_end,activity,chunk_id\n"
+    (tmp_path / "split_0.train.csv").write_text(
+        header + "1,vp1/run1.ids_1,0,0,19,eating,0\n1,vp1/run1.ids_1,1,20,39,sitting,0\n"
+    )
+    table = read_table(tmp_path / "split_0.train.csv")
+    assert [(row.recording, row.label, row.start, row.end) for row in table.rows] == [
+        ("vp1/run1.ids_1", "eating", 0, 20),
+        ("vp1/run1.ids_1", "sitting", 20, 40),
+    ]
+    (found,) = with_segments(recordings("vp1/run1.ids_1.openpose.3d"), [table]).clips
+    assert [(it.start, it.end) for it in found.segments] == [(0, 20), (20, 40)]

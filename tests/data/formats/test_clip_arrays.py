@@ -313,3 +313,19 @@ def test_a_list_of_other_bodies_is_one_of_clips(tmp_path):
     places = [np.stack([body("coco17", 3, seed) + [seed, 0, 0]] * 2) for seed in range(8)]
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(places))
     assert len(list(read(tmp_path / "a.pkl", layout="coco17"))) == 8
+
+
+def test_pairs_of_arrays_and_labels(tmp_path):
+    """As a dataset of PyTorch gives them; groups are those of scikit-learn, who acts."""
+    (tmp_path / "a.pkl").write_bytes(
+        pickle.dumps([(clip, int(label)) for clip, label in zip(CLIPS, LABELS, strict=True)])
+    )
+    assert [clip.label for clip in read(tmp_path / "a.pkl")] == LABELS.tolist()
+    np.savez(tmp_path / "b.npz", X=CLIPS, y=LABELS, groups=[1, 1, 2, 2])
+    assert [clip.attributes["subject"] for clip in read(tmp_path / "b.npz")] == [1, 1, 2, 2]
+
+
+def test_what_stands_beside_test_is_train(tmp_path):
+    """SGN's files have x, valid_x and test_x."""
+    np.savez(tmp_path / "a.npz", x=CLIPS, y=LABELS, test_x=CLIPS[:1], test_y=LABELS[:1])
+    assert [dict(clip.splits) for clip in read(tmp_path / "a.npz")] == [{"split": "train"}] * 4 + [{"split": "test"}]

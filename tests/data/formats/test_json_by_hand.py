@@ -442,3 +442,20 @@ def test_ids_beside_all_joints_in_a_row_are_people(tmp_path):
     lines = [f"{t},{t}," + ",".join(map(str, FRAMES[t][0].ravel())) for t in range(4)]
     (tmp_path / "b.csv").write_text("\n".join([header, *lines]))
     assert next(recordings(tmp_path / "b.csv").clips).keypoint.shape[0] == 1
+
+
+@pytest.mark.parametrize("around", [lambda it: it, lambda it: {"label": "walk", "fps": 30, "data": it}])
+def test_rows_of_numbers_are_the_joints_of_a_frame(tmp_path, around):
+    (tmp_path / "a.json").write_text(json.dumps(around([flat(frame[0]) for frame in FRAMES] * 3)))
+    found = recordings(tmp_path / "a.json")
+    (clip,) = found.clips
+    np.testing.assert_allclose(clip.keypoint[0, :4], [frame[0] for frame in FRAMES], atol=1e-3)
+    np.testing.assert_allclose(clip.score, 0.9, rtol=1e-6)
+    assert found.class_names == (("walk",) if clip.fps else ())
+
+
+def test_arrays_as_numpy_prints_them_in_the_cells_of_a_csv(tmp_path):
+    cells = [np.array2string(frame[0], threshold=9999, max_line_width=60) for frame in FRAMES]
+    (tmp_path / "a.csv").write_text("frame,keypoints\n" + "".join(f'{t},"{it}"\n' for t, it in enumerate(cells)))
+    (clip,) = recordings(tmp_path / "a.csv", layout="coco17").clips
+    np.testing.assert_allclose(clip.keypoint[0], [frame[0] for frame in FRAMES], atol=1e-3)

@@ -161,3 +161,56 @@ def test_positions_in_storages_of_opensim(tmp_path, axes):
     (clip,) = read(tmp_path / "pos_global.sto", units="m")
     np.testing.assert_allclose(clip.keypoint[0], rows[..., :3], rtol=1e-6)
     assert clip.fps == 50
+
+
+NAMED = ",".join(f"{name}_{axis}" for name in ("ear", "nose", "tail") for axis in "xy")
+CELLS = [[f"{t + j}.5" for j in range(6)] for t in range(6)]
+
+
+def table(path: Path, header: str, *before: str) -> Path:
+    """A table of three joints in six frames. before: of each frame, the cells before those of the joints."""
+    lines = [f"{header},{NAMED}", *(",".join([first, *cells]) for first, cells in zip(before, CELLS, strict=True))]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("column", ["video", "vid_id", "session_pitch"])
+def test_rows_of_clips_without_frames_are_their_frames(tmp_path, column):
+    clips = list(read(table(tmp_path / "a.csv", column, *"aaabbb")))
+    assert [(clip.name, clip.frames) for clip in clips] == [("a", 3), ("b", 3)]
+    assert clips[1].keypoint[0, :, 0, 0].tolist() == [3.5, 4.5, 5.5]
+    assert clips[0].layout.joints == ("ear", "nose", "tail")
+
+
+def test_ids_that_number_the_rows_are_nobody(tmp_path):
+    (clip,) = read(table(tmp_path / "a.csv", "pose_id", *"012345"))
+    assert clip.keypoint.shape[:2] == (1, 6)
+    (clip,) = read(table(tmp_path / "b.csv", "frame,mouse_id", *(f"{t},{i}" for t in range(3) for i in (4, 7))))
+    assert clip.keypoint.shape[:2] == (2, 3)
+
+
+def test_labels_of_frames_are_segments(tmp_path):
+    """One table has both; as clips they are refused with the way."""
+    path = table(tmp_path / "a.csv", "video,label", *(f"v,{'walk' if t < 4 else 'fall'}" for t in range(6)))
+    with pytest.raises(
+        ValueError, match=r"label 'fall', the clip began with 'walk'; a label for each frame: .*--segments"
+    ):
+        list(read(path))
+    found = recordings(path, whole=True)
+    assert [(clip.label, clip.frames) for clip in found.clips] == [(None, 6)]
+
+
+def test_a_row_of_units_and_what_lies_beside_space(tmp_path):
+    path = table(tmp_path / "a.csv", "Trial time,Area", "s,cm²", *(f"{t / 25},{t}" for t in range(5)))
+    lines = path.read_text().splitlines()
+    lines[1] = "s,cm²," + ",".join(["cm"] * 6)
+    path.write_text("\n".join(lines))
+    (clip,) = read(path)
+    assert (clip.frames, clip.fps) == (5, 25)
+    columns = [f"{axis}_{i}" for i in range(3) for axis in "xyXYZ"]
+    (tmp_path / "face.csv").write_text(
+        ",".join(["frame", *columns]) + "\n" + "0," + "1,2,30,40,50," * 2 + "1,2,30,40,50\n"
+    )
+    (tmp_path / "own.yaml").write_text("{name: own, joints: [a, b, c], bones: [[b, a], [c, a]], centre: a}")
+    (clip,) = read(tmp_path / "face.csv", layout=str(tmp_path / "own.yaml"), units="mm")
+    np.testing.assert_allclose(clip.keypoint[0, 0], [[0.03, 0.04, 0.05]] * 3, rtol=1e-6)

@@ -105,6 +105,10 @@ def test_addresses_and_cameras_are_no_files(path, way):
         ),
         ("a.json", '[{"value": {"keypointlabels": ["nose"]}}]', "annotations of Label Studio; export them as COCO"),
         ("a.pose", b"\xcd\xcc\xcc=", "a file of pose-format; save its body.data"),
+        ("velos.csv", "time,elbow_velo_x,elbow_velo_y,elbow_velo_z\n0,1,2,3\n", "speeds or forces of joints, without"),
+        ("a.json", '{"shapes": [{"label": "nose", "shape_type": "point"}]}', "annotations of LabelMe or VIA; export"),
+        ("0_pose.yml", "%YAML:1.0\n---\nsizes: [1, 25, 3]\n", "a file of OpenCV; let OpenPose write JSON"),
+        ("v_assemblies.pickle", pickle.dumps({0: [], "single": {}}), "detections of DeepLabCut before its tracking"),
         ("walk.fbx", b"Kaydara FBX Binary  \0", "an FBX file; export it as BVH"),
         ("0000.pkl", pickle.dumps({"handJoints3D": [0.0]}), "a frame of HO-3D; save handJoints3D[[0, 13, 14,"),
         ("joint_3d.json", '{"0": {"7": {"world_coord": [[1, 2, 3]]}}}', "InterHand2.6M's joints; save world_coord"),
@@ -175,3 +179,24 @@ def test_folders_of_other_tools_are_named_with_the_way(tmp_path, name, said):
     path.parent.mkdir()
     with pytest.raises(ValueError, match=re.escape(f"{path.parent} is {said}")):
         recordings(written(path, b"\0{}").parent)
+
+
+def test_a_folder_says_what_its_first_file_is_and_what_lies_beside_recordings(tmp_path):
+    (tmp_path / "vecs").mkdir()
+    np.save(tmp_path / "vecs" / "000001.npy", np.zeros((60, 263), np.float32))
+    with pytest.raises(
+        ValueError, match=r"a folder with vecs; its file vecs/000001.npy is a NumPy array of f4 \(60, 263\)"
+    ):
+        recordings(tmp_path)
+    np.save(tmp_path / "vecs" / "000001.npy", np.random.default_rng(0).uniform(0, 500, (9, 17, 2)))
+    (tmp_path / "trainlist01.txt").write_text("000001.npy 1\n")
+    found = recordings(tmp_path, layout="coco17")
+    line = "lists that are not read: trainlist01.txt; --labels-file FILE reads labels and parts of a split"
+    assert line in found.skipped()
+
+
+def test_a_damaged_npz_is_no_file_of_matlab(tmp_path):
+    for content in (bytes(4000), b"PK\x03\x04" + bytes(4000)):
+        with pytest.raises(ValueError, match=r"cut\.npz") as caught:
+            recordings(written(tmp_path / "cut.npz", content))
+        assert ".mat" not in str(caught.value)

@@ -123,7 +123,6 @@ FORMATS: tuple[ModuleType, ...] = (
     movement, aist, clip_arrays, frame_arrays, smpl_tracks,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
-# Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
 ALIASES: dict[str, tuple[str, dict[str, object]]] = {
     "ntu60": ("ntu", {"classes": 60}),
     "ntu120": ("ntu", {"classes": 120}),
@@ -230,17 +229,17 @@ def _read_by(
 ) -> tuple[Recordings, Mapping[str, Any]]:
     """What the reader of a format gives, and the options that it does not take. reason, fixed: see `recognise`."""
     takes = {*options_of(module)}
-    here = any(name in options and name not in takes for name in ("names", "labels"))  # labels and splits are given
+    here = any(name in options and name not in takes for name in ("names", "labels"))
     known = takes - ({*LABELLING, *["labels"] * ("labels_file" in options)} if here else set())
     own = {name: value for name, value in options.items() if name in known} | fixed
+    own = {"labels": ""} | own if whole and module is table else own  # of frames
     reader = getattr(module, "read_whole", module.read) if whole else module.read
     if own and reader is not module.read:
         raise ValueError(f"--{next(iter(own))} is for the clips of {module.NAME}: leave it out with --segments")
     if "split_name" in own and (about := beside(path)).is_file():
         raise ValueError(f"--split-name is for files that do not name their splits; {about} does: leave it out")
     about = read_about(beside(path)) if module in DESCRIBED else {}
-    if about and "layout" not in own:
-        own["layout"] = about["layout"]
+    own = {"layout": about["layout"]} | own if about else own
     listed = {name: options[name] for name in (*LABELLING, "labels") if name in options and name not in own}
     try:
         found = labelled(partial(reader, path, **own), **listed) if listed else reader(path, **own)
@@ -251,7 +250,8 @@ def _read_by(
     rest = {name: value for name, value in options.items() if name not in own}
     if module is not folder:
         lines = line_on_folders(path, found) if path.is_dir() else ()
-        others = other_kinds(path, (*module.SUFFIXES, *getattr(module, "BELOW", ()))) if path.is_dir() else []
+        ends, named = (*module.SUFFIXES, *getattr(module, "BELOW", ())), len(found.class_names) > 1
+        others = other_kinds(path, ends, named) if path.is_dir() else []
         found = with_shares(without_placeholders(replace(found, assumed=(*lines, *found.assumed))))
         found = replace(found, skipped=lambda lines=found.skipped: [*lines(), *others])
     return with_companion(about, found, options) if about else found, rest

@@ -35,6 +35,7 @@ INDEX = re.compile(r"|Unnamed: \d+")  # how pandas names the column of row numbe
 SLIP = 0.79  # how alike two names are, of 1: lable and label, not video and view
 MOST_CHECKED = 100  # columns that are compared with known names
 PARTS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
+IS_TRAIN = "is_train"  # a column of 0 and 1
 SIZE = ("width", "height")
 OWN = ("label", "fps", *SIZE)
 KNOWN = ("label", "split", "fps", "width", "height", "subject", "camera", "setup", "replication", "view", "session")
@@ -43,10 +44,10 @@ ALIASES = {
               "movement", "motion", "behavior", "behaviour", "sign", "gloss", "label_name", "label_id", "class_id",
               "class_label", "action_name", "action_id", "action_label", "activity_name", "activity_label",
               *WORDS["label"]),
-    "split": ("set", "subset", "partition"),
+    "split": ("set", "subset", "partition", "data_split", "usage"),
     "subject": ("subjects", "subject_id", "subjectid", "participant", "participant_id", "actor", "actor_id",
                 "performer", "performer_id", "user", "user_id", "patient", "patient_id", "signer", "signer_id",
-                "speaker", "athlete", "player", *WORDS["subject"]),
+                "speaker", "groups", "athlete", "player", *WORDS["subject"]),
     "fps": ("frame_rate", "framerate", "frames_per_second"),
 }  # fmt: skip
 IN_ALL = ("vid", "vid_id", "vid_name", "clip_id", "clip_no", "clip_number", "seq", "seq_id", "seq_name", "sequence",
@@ -103,8 +104,9 @@ def named_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]] =
     plain = {column: plain_column(column) for column in columns}
     known = (*KNOWN, *aliases)
     named = {column: name for column, name in plain.items() if name in known or name.startswith("split_")}
+    of_plain = {plain[column]: column for column in reversed(columns)}
     for name, others in aliases.items():
-        alias = next((column for other in others for column in columns if plain[column] == other), None)
+        alias = next((of_plain[other] for other in others if other in of_plain), None)
         if alias is not None and name not in named.values():
             named[alias] = name
     named = {column: named.get(column, column) for column in columns}
@@ -114,12 +116,15 @@ def named_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]] =
 
 
 def with_label(columns: Sequence[str], label: str | None, where: object) -> list[str]:
-    """The columns, where `label` names the one that holds the labels. Raises ValueError where there is none of it.
+    """The columns, where `label` names the one that holds the labels, or is "" where none counts as theirs.
 
-    where: the table, to name it.
+    where: the table, to name it. Raises ValueError where the column is not there.
     """
     if label is None:
         return list(columns)
+    if not label:
+        named = named_columns(columns)
+        return [f"{name} of frames" if named[name] == "label" else name for name in columns]
     plain = [plain_column(name) for name in columns]
     places = [i for i, name in enumerate(columns) if name == label] or [
         i for i, name in enumerate(plain) if name == plain_column(label)
@@ -192,8 +197,10 @@ def facts(
     """
     named = named_columns(list(next(iter(table.values()), {})))
     table = {clip: {named[column]: cell for column, cell in cells.items()} for clip, cells in table.items()}
-    columns = list(named.values())
-    unknown = checked_attributes(columns)
+    if IS_TRAIN in named.values() and not any(map(is_split, named.values())):
+        table = {clip: cells | {"split": _is_train(cells[IS_TRAIN])} for clip, cells in table.items()}
+    columns = list(next(iter(table.values()), {}))
+    unknown = checked_attributes([name for name in columns if name != IS_TRAIN])
     given = [column for column in columns if is_split(column)]
     if given and val_share is not None:
         raise ValueError(f"the clips have a split in column '{given[0]}'; --val-share is for clips without one")
@@ -316,6 +323,11 @@ def part_of(cell: str) -> str:
 
 def _parts(table: Mapping[str, Mapping[str, str]], column: str) -> dict[str, str]:
     return {clip: part_of(cells[column]) for clip, cells in table.items()}
+
+
+def _is_train(cell: str) -> str:
+    """The part of a clip by the cell of a column that says whether it is for training."""
+    return "train" if cell.strip().lower() in ("1", "true", "yes", "y") else "test" if cell.strip() else ""
 
 
 def _values(table: Mapping[str, Mapping[str, str]], key: str) -> dict[str, int | str]:

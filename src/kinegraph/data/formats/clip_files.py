@@ -31,7 +31,7 @@ NUMBERED = re.compile(rf"(?!{CODED})[^\W\d_]*[_\- ]?\d[\d_\-. ]*", re.IGNORECASE
 OF_DATA = re.compile(  # folders of programs, data sets and days, which are no class
     r"(new_|3d_|2d_)?(joints|skeletons?|keypoints?|poses?|landmarks?|annotations?|data|dataset|raw|csv|json|npy|bvh|c3d|mat|"
     r"videos?|clips?|frames?|output|results?|predictions|labels|sequences|motions?|body)([_\-]?\d+d?){0,3}|.*_(output|results)|"
-    r"joint_positions|pose_per_individual_videos|openpose.*|alphapose.*|mediapipe.*|mmpose.*|"
+    r"joint_positions|pose_per_individual_videos|openpose.*|alphapose.*|mediapipe.*|mmpose.*|.*sports2d|"
     r"\d{4}[_\-.]\d\d[_\-.]\d\d.*|20\d{6}.*",  # dates
     re.IGNORECASE,
 )

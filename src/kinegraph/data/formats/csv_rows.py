@@ -29,7 +29,8 @@ CELLS = re.compile(r"[,;\t|]")
 FLOAT = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|\s*nan\s*|", re.IGNORECASE)
 UNIT = re.compile(
-    r"|[\[(]?(px|pixels?|m|mm|cm|meters?|metres?|s|sec|seconds?|ms|frames?|deg|%|#|-)[\])]?", re.IGNORECASE
+    r"|[\[(]?(px|pixels?|meters?|metres?|seconds?|frames?|[a-zµ°]{1,3}[²2³]?(/[a-z]{1,3}[²2]?)?|%|#|-)[\])]?",
+    re.IGNORECASE,
 )
 SAID = re.compile(
     r"(?P<name>[A-Za-z][\w \-]{1,40}?(\s*[(\[][\w/]{1,12}[)\]])?)\s*[:=,;\t]\s*(?P<value>[^,;\t]{1,80}?)[,;\t\s]*"

@@ -86,6 +86,10 @@ OF_RECORDINGS = (
     ".npy", ".npz", ".mat", ".c3d", ".trc", ".bvh", ".amc", ".mvnx", ".skeleton", ".parquet", ".mp4", ".mov", ".avi",
     ".mkv", ".webm",
 )  # fmt: skip
+LISTS = re.compile(
+    r".*(label|train|test|split|class|annotation|metadata|subjects|participants).*\.(txt|csv|tsv|json|xlsx)",
+    re.IGNORECASE,
+)
 LOOKED_AT = 1 << 14  # bytes
 # Where the joints of hand21 are among those of data sets of hands.
 OF_HO3D = (0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20)
@@ -136,6 +140,18 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
     ((".xml",), rb"(?s)<annotations>.*<version>", "annotations of CVAT", "export them as COCO Keypoints"),
     (
         (".json",),
+        rb'"shape_type"\s*:\s*"point"|"shape_attributes"\s*:',
+        "annotations of LabelMe or VIA",
+        "export them as COCO keypoints, or write one row per point as CSV",
+    ),
+    (
+        (".yml", ".yaml", ".xml"),
+        rb"%YAML:1\.0|<opencv_storage>",
+        "a file of OpenCV",
+        "let OpenPose write JSON (--write_json)",
+    ),
+    (
+        (".json",),
         rb'"keypointlabels"',
         "annotations of Label Studio",
         "export them as COCO, or write one row per point as CSV",
@@ -167,7 +183,7 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
     ),
     (
         (".pickle", ".pkl"),
-        rb"all_joints_names|nms radius",
+        rb"all_joints_names|nms radius|\x8c\x06single\x94",
         "detections of DeepLabCut before its tracking",
         "give the .h5 or .csv that deeplabcut.convert_detections2tracklets and stitch_tracklets write",
     ),
@@ -231,14 +247,18 @@ def _zipped(path: Path) -> str:
     return f"an archive (zip) of {first_few([plain_name(name) for name in names])}; {UNPACK}, and give the folder"
 
 
-def other_kinds(folder: Path, endings: Sequence[str]) -> list[str]:
-    """A line on files of recordings in a folder that have none of the endings of the format that is read."""
+def other_kinds(folder: Path, endings: Sequence[str], labelled: bool) -> list[str]:
+    """Lines on files of recordings in a folder that have none of the endings of the format that is read, and on lists
+    beside recordings without labels."""
     counts = Counter(file.suffix.lower() for file in files_below(folder, "*.*"))
     others = [
         f"{count:,} {ending}" for ending, count in counts.items() if ending in OF_RECORDINGS and ending not in endings
     ]
     line = f"files of other formats: {', '.join(sorted(others))}; give their folders alone to read them"
-    return [line] if others else []
+    beside = [it.name for it in sorted(folder.iterdir()) if LISTS.fullmatch(it.name) and it.is_file()]
+    lists = [] if labelled else [name for name in beside if Path(name).suffix.lower() not in endings]
+    of_lists = f"lists that are not read: {first_few(lists)}; --labels-file FILE reads labels and parts of a split"
+    return [line] * bool(others) + [of_lists] * bool(lists)
 
 
 def known_by_name(path: Path) -> str | None:

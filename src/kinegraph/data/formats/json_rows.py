@@ -37,6 +37,9 @@ LIST_IN_ROW = re.compile(
     rb"[,;\t\n]\s*\"?(\s*\[\s*){1,4}(-?\d|NaN|nan|null|None)|\n[^\n]*[,;\t]\"?(-?[\d.]+(e-?\d+)? +){9}"
 )
 NUMBERS = re.compile(r"\s*(-?[\d.]+(e-?\d+)?\s+){9,}-?[\d.]+(e-?\d+)?\s*", re.IGNORECASE)  # joints of a frame
+CUT = "..."
+WITHOUT_DECIMALS = re.compile(r"(?<=\d)\.(?!\d)")  # 3. as numpy prints it
+BETWEEN = re.compile(r"(?<=[\dn\]])\s+(?=[-\dn\[])")  # numbers, nan and rows without commas
 NOT_SEEN = re.compile(r"\b(nan|None)\b")
 COLUMNS = re.compile(rb'\s*\{\s*"[^"]{1,80}"\s*:\s*(\[\s*(-?\d|null|NaN|")|\{\s*"0"\s*:|\{\s*"fields"\s*:)')
 OF_ROWS = re.compile(rb'\s*\{\s*"0"\s*:\s*\{')
@@ -84,6 +87,9 @@ def csv_records(file: Path) -> Iterator[dict[str, Any]]:
 
 def _value(cell: str, file: Path, line: int) -> Any:
     if LIST.match(cell):
+        if CUT in cell:
+            raise ValueError(f"{file} line {line}: numpy left numbers out of a cell (...); save tolist() of each array")
+        cell = BETWEEN.sub(", ", WITHOUT_DECIMALS.sub(".0", cell))
         return parsed_json(NOT_SEEN.sub("null", cell).encode(), f"{file} line {line}")
     if NUMBERS.fullmatch(cell):
         return [float(number) for number in cell.split()]

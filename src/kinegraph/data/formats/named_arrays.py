@@ -3,6 +3,7 @@
 array                                       one, named as the file
 [array, array, ...], {name: array, ...}     each under its name, or its number; or the frames of one (`axes.as_frames`)
 (data, labels), {"data": ..., "labels": ...}    the same two names; data may be a list of arrays of any length
+[(array, label), ...]                       the same, as a dataset of PyTorch gives them
 {class: [array, array, ...], ...}           clips of classes: data, labels, and names
 {name: {"keypoints": array, "label": ...}, ...}, or a list of such objects    data, labels, and names
 {"train": {"x": array, "y": labels}, "test": ...}     x_train, y_train and so on
@@ -45,6 +46,9 @@ def named_arrays(content: Any, stem: str) -> Arrays:
         return {}
     if len(content) == 2 and (data := _clips(content[0])) is not None and (names := labels_in(content[1])) is not None:
         return {DATA: data, LABELS: names} if len(data) == len(names) else {}
+    pairs = [it for it in content if isinstance(it, list | tuple) and len(it) == 2 and _is_array(it[0])]
+    if len(pairs) == len(content) and (known := labels_in([_plain(it[1]) for it in pairs])) is not None:
+        return {DATA: [it[0] for it in pairs], LABELS: known}
     if is_list(content):
         whole = as_frames(content)
         return {stem: whole} if whole is not None else {f"{stem}-{i}": array for i, array in enumerate(content)}
@@ -177,9 +181,13 @@ def _of_objects_each(items: Sequence[tuple[str, Mapping]]) -> Arrays:
 
 def _label(item: Mapping[str, Any]) -> Any:
     """The label that an object says; None without."""
-    found = next((item[key] for key in OF_OBJECTS[:5] if key in item), None)
-    found = found.item() if isinstance(found, np.generic | np.ndarray) and np.size(found) == 1 else found
+    found = _plain(next((item[key] for key in OF_OBJECTS[:5] if key in item), None))
     return found if isinstance(found, str | int | float) else None
+
+
+def _plain(value: Any) -> Any:
+    """The single value in an array of one; any other as it is."""
+    return value.item() if isinstance(value, np.generic | np.ndarray) and np.size(value) == 1 else value
 
 
 def _text(key: object) -> str:

@@ -20,6 +20,7 @@ from kinegraph.skeleton.layout import INFERRED, JointLayout, layout_names, load_
 COMPLETED = "joints of the file, and bones that were completed"
 NAMES_ALONE = "joints of the file, without bones"  # provisional ones, see `steps.with_bones`
 FEWEST_NAMES = 5  # joints by whose names a layout is known that has more
+FEWEST_OWN = 3  # joints of a table that make a layout of their own
 MISSPELT = 0.1  # share of the names, or one, that are written in another way; with more, they are other joints
 MOST_UNSEEN = 3  # times as many joints has such a layout at most
 
@@ -103,7 +104,7 @@ def layout_of_table(
     try:
         return layout_of(path, joints, channels, given)
     except FormatError:
-        few = len(joints) < FEWEST_NAMES or (are_joints(joints) and _misspelt(joints))
+        few = len(joints) < FEWEST_OWN or (are_joints(joints) and _misspelt(joints))
         made = None if few else layout_named(list(joints), None, f"own{len(joints)}")
         if made is None:
             raise

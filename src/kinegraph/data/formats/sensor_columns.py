@@ -15,7 +15,7 @@ from kinegraph.skeleton.joint_names import plain_joint
 
 WORDS = r"[ _.\-]*(?:world|local|camera|joint)?[ _.\-]*(?:position|posi|pos|location|loc)[ _.\-]*"
 POSITION = re.compile(rf"(.+?){WORDS}([xyz])", re.IGNORECASE)
-SHORT = re.compile(r"(.+)[ _.\-][pt]([xyz])", re.IGNORECASE)
+SHORT = re.compile(r"(.+)[ _.\-:][pt]([xyz])", re.IGNORECASE)
 BEFORE = re.compile(r"[23]d([xyz])[ _.\-](.+)", re.IGNORECASE)  # 2DX_head
 JOINED = re.compile(r"(.*[a-z0-9])([XYZ])")
 NUMBERED = re.compile(
@@ -48,6 +48,12 @@ def usual_column(column: str) -> str:
     if match := STATE.fullmatch(column):
         return f"{match[1]}_state"
     return column
+
+
+def in_space(columns: Sequence[str]) -> list[str]:
+    """The columns without x_0 and y_0 beside X_0, Y_0 and Z_0, as OpenFace writes pixels beside mm."""
+    upper = {column.lower() for column in columns if column != column.lower()}
+    return ["" if column == column.lower() and column in upper else column for column in columns]
 
 
 def is_place(joint: str) -> bool:

@@ -46,6 +46,7 @@ from kinegraph.data.formats.table_wide import (
     frame_number,
     is_plain,
     number,
+    other_fact,
     plain_clip,
     wide_clips,
 )
@@ -233,9 +234,7 @@ def _clip(place: Place, cells: Mapping[str, Sequence[str]], layout: JointLayout,
     for column in cells.keys() - set(ROW):
         if len(set(cells[column])) > 1:
             row = next(i for i, cell in enumerate(cells[column]) if cell != cells[column][0])
-            raise place.fault(
-                row, f"{column} {quoted(cells[column][row])}, the clip began with {quoted(cells[column][0])}"
-            )
+            raise place.fault(row, other_fact(column, cells[column][row], cells[column][0]))
     joint = _indices(place, cells["joint"], index_of)
     frame = _indices(place, cells["frame"], frame_number)
     frame, step = consecutive(frame)

@@ -36,7 +36,7 @@ from kinegraph.data.formats.holistic_columns import (
 )
 from kinegraph.data.formats.mvnx import NAMES
 from kinegraph.data.formats.numbered_columns import WideJoint, are_numbered, numbered_joints
-from kinegraph.data.formats.sensor_columns import bodies, is_place, state_score, usual_column
+from kinegraph.data.formats.sensor_columns import bodies, in_space, is_place, state_score, usual_column
 from kinegraph.data.formats.table_parts import Parts, is_trial, parts_line, time_of_parts
 from kinegraph.data.formats.table_times import TIMES, rate_of, with_frames
 from kinegraph.messages import did_you_mean
@@ -68,7 +68,7 @@ AXIS = (
 )
 WIDE = [
     re.compile(rf"{AXIS}[ _.\-]?(?P<joint>\d{{1,3}})", re.IGNORECASE),
-    re.compile(rf"(?P<joint>.+?)[ _.\-/]+{AXIS}", re.IGNORECASE),
+    re.compile(rf"(?P<joint>.+?)[ _.\-/:]+{AXIS}", re.IGNORECASE),
     re.compile(rf"(?P<joint>\d{{1,3}}){AXIS}", re.IGNORECASE),
     re.compile(rf"{AXIS}[ _.\-](?P<joint>.+)", re.IGNORECASE),
     re.compile(rf"(?P<joint>.+?) ?[(\[]{AXIS}[)\]]", re.IGNORECASE),
@@ -200,7 +200,7 @@ def renamed(header: Sequence[str]) -> list[str]:
 
 def wide_joints(header: Sequence[str]) -> list[WideJoint]:
     """The joints of a table that has one row per frame; none for another table."""
-    columns = list(map(usual_column, header))
+    columns = in_space([*map(usual_column, header)])
     for pattern in WIDE:
         found: dict[str, dict[str, int]] = {}
         for place, column in enumerate(columns):

@@ -66,7 +66,8 @@ class Parts:
                 self.columns[i] for i, a, b in zip(self.facts, cells, self.before or (), strict=True) if a != b
             )
             raise ValueError(
-                f"the rows of each {column} alternate in frame {frame}; sort the table by {column}, then frame"
+                f"the rows of each {column} alternate in frame {frame}; sort the table by {column}, then frame, or "
+                "call the column person where all are in one recording"
             )
         self.frame = frame
         if other and not anew:

@@ -20,6 +20,7 @@ from kinegraph.skeleton.layout import JointLayout
 
 BLOCK = 256  # rows that are read at a time
 SPARSE, FEW = 100, 10_000  # frames that a clip may have for each row, and beside that
+OF_FRAMES = "; a label for each frame: prepare FILE OUT --segments FILE"
 MISSING = (  # as programs write what is not there
     "", "na", "n/a", "none", "null", "nil", "-", ".", "missing", "<na>", "#n/a", "#num!", "#value!", "#ref!", "#div/0!",
 )  # fmt: skip
@@ -73,6 +74,11 @@ def frame_number(cell: str) -> int:
     if not number.is_integer() or abs(number) > 2**53:
         raise ValueError(f"frame {quoted(cell)}, expected a whole number; call the column of times 'time'")
     return int(number)
+
+
+def other_fact(column: str, cell: str, first: str) -> str:
+    """What is wrong with a fact that is not the same in all rows of a clip, and the way."""
+    return f"{column} {quoted(cell)}, the clip began with {quoted(first)}{OF_FRAMES * (column == 'label')}"
 
 
 def number(place: Place, column: str, row: int, cell: str) -> float:
@@ -274,4 +280,4 @@ def _check_same(place: Place, wide: Wide, line: int, kept: Sequence[str], first:
     names = ["clip", "frame", *wide.columns[3 + wide.axes :]]
     at = next(i for i in range(2, len(kept)) if kept[i] != first[i])
     place = Place(place.path, place.clip, [line])
-    raise place.fault(0, f"{names[at]} {quoted(kept[at])}, the clip began with {quoted(first[at])}")
+    raise place.fault(0, other_fact(names[at], kept[at], first[at]))
