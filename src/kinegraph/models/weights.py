@@ -311,8 +311,11 @@ def _facts(found: object, kinds: Mapping[str, Check], needed: tuple[str, ...], w
     return facts
 
 
+EXPECTED: Mapping[Check, str] = {_text: "text", _number: "a number", _count: "a number"}
+
+
 def _check(facts: Mapping[str, Any], kinds: Mapping[str, Check], what: str) -> None:
     for key, fits in kinds.items():
         if key in facts and not fits(facts[key]):
-            expected = {_text: "text", _number: "a number", _count: "a number"}.get(fits, "what training writes")
+            expected = EXPECTED.get(fits, "what training writes")
             raise ValueError(f"{what} has {quoted(facts[key])} as '{key}', expected {expected}")

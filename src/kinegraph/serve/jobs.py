@@ -8,7 +8,7 @@ import asyncio
 import json
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -37,7 +37,7 @@ class Jobs:
         self._lock = threading.Lock()
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def place(self) -> Generator[None]:
         """Hold a place in the queue, before the job is known: an upload counts while it comes. Raises Busy."""
         with self._lock:
             if self._count >= self.waiting:
