@@ -77,7 +77,7 @@ def test_help_by_name(capsys):
         (["pre"], ["predict", "prepare"]),
         (["comp"], ["completion"]),
         (["help", "rep"], ["report"]),
-        (["train", "small"], ["small_data", "small_data_quick", "small_data_two"]),
+        (["train", "small"], ["small_data", "small_data_quick"]),
         (["draw", "clip", "--th"], ["--theme"]),
         (["draw", "clip", "--theme", ""], ["light", "dark"]),
         (["train", "small_data", "--preprocessing.sam"], ["--preprocessing.sampling"]),

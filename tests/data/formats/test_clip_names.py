@@ -165,3 +165,27 @@ def test_class_names_and_a_labels_file_beside_names(tmp_path):
     said = {clip.name: (clip.label, clip.attributes["subject"]) for clip in found.clips}
     assert found.class_names == ("bow", "wave")
     assert said == {"0_S02": (0, "S02"), "1_S01": (1, "S01"), "1_S02": (1, "S02")}
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "line"),
+    [
+        (("bow", "wave", "sit"), {"A001": 0, "A003": 2}, "labels are numbers up to 3 for as many names"),
+        (("bow", "wave", "sit", "run"), {"A001": 1, "A003": 3}, "labels count from 0, so 1 is 'wave', though"),
+    ],
+)
+def test_numbers_of_classes_that_count_from_1(tmp_path, names, labels, line):
+    """A001 to A003 of three names are certainly the first to the third; of four names what is assumed is said."""
+    (tmp_path / "names.txt").write_text("\n".join(names))
+    (tmp_path / "raw").mkdir()
+    for name in labels:
+        np.save(tmp_path / "raw" / f"{name}_S01.npy", FRAMES + [2, 0, 5])
+    clips = np.stack([FRAMES, FRAMES]) + [2, 0, 5]
+    np.savez(tmp_path / "clips.npz", x=clips, y=[1, 3])
+    options = {"class_names": str(tmp_path / "names.txt")}
+    for found in (
+        recordings(tmp_path / "raw", names="A{label}_{subject}", **options),
+        recordings(tmp_path / "clips.npz", **options),
+    ):
+        assert [clip.label for clip in found.clips] == list(labels.values())
+        assert any(it.startswith(line) for it in found.assumed)

@@ -45,7 +45,7 @@ from kinegraph.data.formats.axes import (
     with_people,
 )
 from kinegraph.data.formats.clip_columns import named_columns
-from kinegraph.data.formats.conventions import as_shares, layout_for, names_of_classes
+from kinegraph.data.formats.conventions import as_shares, first_number, layout_for, names_of_classes
 from kinegraph.data.formats.folder import detect as is_dataset
 from kinegraph.data.formats.named_arrays import NAMES, meaning
 from kinegraph.data.formats.named_arrays import OF_CLIPS as DATA
@@ -133,6 +133,11 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
     classes = sorted({str(it) for one in labels for it in one if isinstance(it, str)})
     numbers = [[classes.index(it) if isinstance(it, str) else it for it in one] for one in labels]
     known = [number for one in numbers for number in one if number is not None]
+    of_classes = tuple(classes) or (names_of_classes(class_names, known, []) if batches else ())
+    counting: tuple[str, ...] = ()
+    if class_names is not None and not classes:
+        start, counting = first_number(known, of_classes)
+        numbers = [[None if number is None else number - start for number in one] for one in numbers]
     facts = _facts(file, sum(counts) if batches else len(names))
     own_names = [*map(str, file.load(NAMES))] if len(shapes.get(NAMES, ())) == 1 else []
     used = {*names, *facts, *(it.labels for it in batches), *([NAMES] if own_names else [])}
@@ -142,7 +147,7 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
         clips=(_with_facts(item, facts, number) for number, item in enumerate(clips)),
         count=sum(counts) if batches else len(names),
         layout=of,
-        class_names=tuple(classes) or (names_of_classes(class_names, known, []) if batches else ()),
+        class_names=of_classes,
         units="m" if first.shape[-1] > 2 else "px",
         source=f"arrays of {path.name}",
         skipped=lambda: [f"arrays that are no clips: {first_few(rest)}"] if rest else [],
@@ -150,6 +155,7 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
         as_arrays=True,
         guessed=frozenset({"score", "units", "up", *(["layout", "usual_layout"] if layout is None else [])}),
         assumed=(
+            *counting,
             *(_said(it, count) for it, count in zip(batches, counts, strict=True)),
             *([f"each array is a clip: {first_few(names)}"] if len(names) > 1 and not batches else []),
             *(flat_lines(shapes[names[0]][-1]) if len(shapes[names[0]]) == 2 + bool(batches) else ()),

@@ -20,7 +20,7 @@ import numpy as np
 
 from kinegraph.data.column_words import WORDS, plain_word
 from kinegraph.data.dataset_write import COLUMNS
-from kinegraph.data.formats.conventions import names_of_classes
+from kinegraph.data.formats.conventions import first_number, names_of_classes
 from kinegraph.data.split_names import ABSENT
 from kinegraph.messages import did_you_mean, first_few, quoted
 
@@ -76,7 +76,8 @@ class ClipColumns:
 class Facts:
     """Of all clips. note: what was decided here and not by the table, in words. faults: of single clips.
 
-    unknown: columns that have no meaning here and are kept as attributes. alone: one of width and height.
+    unknown: columns that have no meaning here and are kept as attributes. alone: one of width and height. assumed:
+    lines on labels that are numbers.
     """
 
     clips: dict[str, ClipColumns]
@@ -85,6 +86,7 @@ class Facts:
     faults: dict[str, str]
     unknown: tuple[str, ...] = ()
     alone: str = ""
+    assumed: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """The lines on columns that have no meaning here."""
@@ -206,6 +208,10 @@ def facts(
         raise ValueError(f"the clips have a split in column '{given[0]}'; --val-share is for clips without one")
     faults: dict[str, str] = {}
     labels, names = _labels({clip: cells.get("label", "") for clip, cells in table.items()}, class_names, faults)
+    assumed: tuple[str, ...] = ()
+    if isinstance(class_names, str):
+        first, assumed = first_number({label for label in labels.values() if label is not None}, names)
+        labels = {clip: None if label is None else label - first for clip, label in labels.items()}
     splits = {column.removeprefix("split_"): _parts(table, column) for column in given}
     note = ""
     if not given:
@@ -229,7 +235,7 @@ def facts(
             attributes={key: values[clip] for key, values in attributes.items()},
             splits={key: parts[clip] for key, parts in splits.items()},
         )
-    return Facts(clips, names, note, faults, unknown, alone)
+    return Facts(clips, names, note, faults, unknown, alone, assumed)
 
 
 def made_split(

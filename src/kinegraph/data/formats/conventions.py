@@ -1,6 +1,6 @@
 """Conventions of published files: the layouts that so many joints may have, and names of classes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import resources
 from numbers import Integral
 from pathlib import Path
@@ -94,6 +94,23 @@ def names_of_classes(given: str | None, labels: Sequence[int], names: Sequence[s
     if labels and is_ntu(names, labels):
         return ntu.class_names(60 if count <= 60 else 120)
     return tuple(f"class {i}" for i in range(count))
+
+
+def first_number(labels: Collection[int], names: Sequence[str]) -> tuple[int, tuple[str, ...]]:
+    """The number of the first class, 0 or 1, of labels that are numbers, and a line where no label is 0.
+
+    Numbers of classes, as in A001, often count from 1. Where the last number is
+    the number of names, they certainly do.
+    """
+    if not labels or min(labels) < 1 or max(labels) > len(names):
+        return 0, ()
+    if max(labels) == len(names):
+        return 1, (f"labels are numbers up to {len(names)} for as many names: they count from 1",)
+    first = min(labels)
+    return 0, (
+        f"labels count from 0, so {first} is '{names[first]}', though no clip has 0; where they count from 1, the file "
+        "of --class-names needs a first line such as none",
+    )
 
 
 def is_name(value: object) -> bool:

@@ -243,7 +243,7 @@ def labelled(
         class_names=known.class_names or again.class_names,
         source="; ".join(filter(None, [_without_split(again.source) if known.note else again.source, known.note])),
         skipped=lambda: again.skipped() + lines + replace(known, unknown=unknown).lines(),
-        assumed=again.assumed + assumed,
+        assumed=again.assumed + assumed + known.assumed,
     )
 
 

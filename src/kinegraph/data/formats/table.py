@@ -114,7 +114,7 @@ def read(
         unordered=file.unordered and bodies != "rows",
         as_arrays=path.suffix == ".json",
         guessed=frozenset(guessed),
-        assumed=file.assumed + said,
+        assumed=file.assumed + said + known.assumed,
     )
 
 
