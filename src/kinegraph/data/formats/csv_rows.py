@@ -183,6 +183,10 @@ def _is_above(line: str) -> bool:
 def _with_points(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
     """The rows with a point in decimals, and nothing between thousands."""
     first = list(islice(rows, LOOKED_AT))
+    if not any("," in "".join(row) for _, row in first):
+        yield from first
+        yield from rows
+        return
     for form, of_thousands, between in OF_THOUSANDS:  # 1,036.81 or 1.036,81 say what their other cells mean
         if any(form.fullmatch(cell) for _, row in first for cell in row):
             rows, first = _without(chain(first, rows), of_thousands, between), []
