@@ -277,7 +277,7 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
         name, fixed = ALIASES.get(format, (format, {}))
         if name not in BY_NAME:
             known = [*ALIASES, *BY_NAME]
-            hint = did_you_mean(format.lower(), known) or f"; there are {', '.join(known)}"
+            hint = did_you_mean(format.lower(), known) or f"; leave it out, or give one of {', '.join(known)}"
             raise ValueError(f"there is no format '{format}'{hint}")
         module = BY_NAME[name]
         _check_suffix(module, path)
