@@ -48,7 +48,7 @@ def winner(request, tmp_path, monkeypatch):
     """The engine whose time is the shortest, and a cache folder of its own."""
     skip_without(request.param)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(module, "milliseconds", lambda calls: {it: 1.0 + (it != request.param) for it in calls})
+    monkeypatch.setattr(module, "milliseconds", lambda calls, _=None: {it: 1.0 + (it != request.param) for it in calls})
     return request.param
 
 

@@ -21,7 +21,7 @@ def test_precision_auto_is_the_one_measured_faster(monkeypatch, tmp_path, fp32, 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     times = {"32-true": fp32, "bf16-mixed": bf16}
     monkeypatch.setattr(
-        "kinegraph.models.quickest.milliseconds", lambda calls: {name: times.get(name, 1) for name in calls}
+        "kinegraph.models.quickest.milliseconds", lambda calls, _=None: {name: times.get(name, 1) for name in calls}
     )
     state = torch.get_rng_state()
     assert start_processes("cpu", 1, precision="auto").strategy.precision.precision == precision

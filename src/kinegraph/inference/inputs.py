@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby, islice
 from pathlib import Path
+from typing import get_args
 
 from kinegraph.data.conditions import Conditions, Differences, compare, conditions_of
 from kinegraph.data.formats import COMMON, FORMATS, options_of, recognise, recordings
@@ -77,7 +78,7 @@ def read_inputs(
             own["keep_missing"] = True
         if everybody and "people" in options_of(module):
             own.setdefault("people", CROWD)
-        ways = LABELS if "labels" in options_of(module) else (None,)
+        ways = LABELS if LABELS[0] in get_args(options_of(module).get("labels")) else (None,)
         labelled = _labelled(path, format, on_fault, layout, own, ways)
         found.append(max(labelled, key=lambda recordings: len({*recordings.class_names} & {*classes})))
     return found
