@@ -92,7 +92,7 @@ def test_other_programs_decide_nothing(monkeypatch, tmp_path):
     def asked(way):
         time.sleep(0.01 if way.func is nn.functional.linear else 0)
         seen.add(torch.get_num_threads())
-        return sum(range(20_000)) * np.ones(2)
+        return sum(range(200_000)) * np.ones(2)  # a cold start is lost in it
 
     monkeypatch.setattr(products, "_asked", asked)
     torch.set_num_threads(2)
