@@ -267,10 +267,10 @@ def test_numbers_that_weights_cannot_hold_are_a_line(tmp_path, data, capsys, wor
 
 
 def test_a_network_without_a_known_last_layer_takes_no_temperature(tmp_path, data, capsys):
-    own = tmp_path / "layer.py"
+    own = tmp_path / "no_head.py"
     own.write_text(OWN)
     config = made_up.config(tmp_path / "config.yaml", data)
-    words = ["train", str(config), "--work-dir", str(tmp_path / "run"), "--plugins", str(own), "--model", "layer.Own"]
+    words = ["train", str(config), "--work-dir", str(tmp_path / "run"), "--plugins", str(own), "--model", "no_head.Own"]
     assert main([*words, "--temperature", "0.5"]) == 2
     assert "the last layer of Own is not known, which a temperature" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
