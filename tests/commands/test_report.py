@@ -45,9 +45,9 @@ def test_test_writes_the_report_alone(place, tmp_path):
 
 def test_a_test_folder_comes_back_as_it_was(place):
     run = read_run(place / "two_test")
-    told = json.loads((place / "two_test" / "result.json").read_text())
-    shown = figures_to_show({name: told["metrics"][name] for name in ("top1", "top5", "mean_class_accuracy")}, 3)
-    assert run.metrics == shown | {"calibration_error": pytest.approx(told["calibration_error"])}
+    written = json.loads((place / "two_test" / "result.json").read_text())
+    shown = figures_to_show({name: written["metrics"][name] for name in ("top1", "top5", "mean_class_accuracy")}, 3)
+    assert run.metrics == shown | {"calibration_error": pytest.approx(written["calibration_error"])}
     assert run.evaluation.facts["people"].tolist() == [1 + i % 2 for i in range(24, 36)]
     assert run.course.validations
     assert run.config["epochs"] == 2

@@ -88,7 +88,7 @@ class TrainOptions:
     graph_waits: int = option(0, "first epochs in which learned graphs stay.", least=0)
     clip_gradients: float | None = option(None, "largest norm of all gradients together.", above=0)
     accumulate: int = option(1, "batches whose gradients make one step of the optimizer.", least=1)
-    ema: float | None = option(None, "decay of a moving average of the weights, such as 0.999: it is kept.", above=0)
+    ema: float | None = option(None, "decay of an average of the weights, such as 0.999: it is written.", above=0)
     schedule: Schedule = option(Schedule(), "how the learning rate changes.")
     epochs: int | Literal["auto"] = option(80, "passes over the training part; auto: enough for `steps`.", least=1)
     steps: int = option(STEPS, "steps of a training with epochs auto.", least=1)

@@ -230,7 +230,7 @@ def _read_by(
     """What the reader of a format gives, and the options that it does not take. reason, fixed: see `recognise`."""
     takes = {*options_of(module)}
     here = any(name in options and name not in takes for name in ("names", "labels"))
-    known = takes - ({*LABELLING, *["labels"] * ("labels_file" in options)} if here else set())
+    known = takes - {*LABELLING} - ({"labels"} if "labels_file" in options else set()) if here else takes
     own = {name: value for name, value in options.items() if name in known} | fixed
     own = {"labels": ""} | own if whole and module is table else own  # of frames
     reader = getattr(module, "read_whole", module.read) if whole else module.read

@@ -126,15 +126,11 @@ def with_joints(array: Float[np.ndarray, "T numbers"], joints: int | None = None
     if len(fitting) != 1:
         several = " or ".join(f"{joints} joints with {size} numbers" for _, joints, size in fitting)
         turns = ", if it is not one of SMPL's rotations" * (array.shape[1] in OF_SMPL)
-        before = flat_shapes(array.shape[1] - 1, joints)
-        one_more = ", which one number less would do: is the first one a class or a frame? write a header" * bool(
-            before
-        )
-        what = (
-            f"may be {several}{turns}; name the layout by --layout"
-            if fitting
-            else f"fits no layout known here{one_more}"
-        )
+        what = "fits no layout known here"
+        if fitting:
+            what = f"may be {several}{turns}; name the layout by --layout"
+        elif flat_shapes(array.shape[1] - 1, joints):
+            what += ", but would with one number less: is the first number a class or a frame? write a header"
         raise FormatError("shape", f"a row of {array.shape[1]} numbers {what}")
     return array.reshape(len(array), *fitting[0])
 

@@ -99,8 +99,7 @@ def names_of_classes(given: str | None, labels: Sequence[int], names: Sequence[s
 def first_number(labels: Collection[int], names: Sequence[str]) -> tuple[int, tuple[str, ...]]:
     """The number of the first class, 0 or 1, of labels that are numbers, and a line where no label is 0.
 
-    Numbers of classes, as in A001, often count from 1. Where the last number is
-    the number of names, they certainly do.
+    Numbers of classes, as in A001, often count from 1. Where the last number is the number of names, they certainly do.
     """
     if not labels or min(labels) < 1 or max(labels) > len(names):
         return 0, ()

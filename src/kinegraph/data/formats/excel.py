@@ -96,9 +96,10 @@ def _joined(sheets: Sequence[Any], header: Sequence[str]) -> Iterator[tuple[int,
 
 def _is_number(cell: str) -> bool:
     try:
-        return bool(float(cell)) or True
+        float(cell)
     except ValueError:
         return False
+    return True
 
 
 def _rows(sheet: Any) -> Iterator[tuple[int, list[str]]]:

@@ -258,7 +258,7 @@ def other_kinds(folder: Path, endings: Sequence[str], labelled: bool) -> list[st
     beside = [it.name for it in sorted(folder.iterdir()) if LISTS.fullmatch(it.name) and it.is_file()]
     lists = [] if labelled else [name for name in beside if Path(name).suffix.lower() not in endings]
     of_lists = f"lists that are not read: {first_few(lists)}; --labels-file FILE reads labels and parts of a split"
-    return [line] * bool(others) + [of_lists] * bool(lists)
+    return ([line] if others else []) + ([of_lists] if lists else [])
 
 
 def known_by_name(path: Path) -> str | None:

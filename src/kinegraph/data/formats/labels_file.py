@@ -52,7 +52,8 @@ def with_labels(
         listing, more = _with_label(listing, file)
         said += more
     row, ending = (_rows_by(table, listing, keys, file), "") if keys else _rows_by_name(table, listing)
-    said += (f"rows of {file.name} name clips without their common ending '{ending}'",) * bool(ending)
+    if ending:
+        said += (f"rows of {file.name} name clips without their common ending '{ending}'",)
     row |= {clip: stem for clip, stem in (stems or {}).items() if clip in table and stem in listing}
     both = {clip: table[clip] | listing[key] for clip, key in row.items()}
     if not both:
@@ -103,8 +104,9 @@ def _left_out(
     columns = next(iter(listing.values()))
     if "label" not in columns and not any(map(label_in, table.values())):
         others = [name for name in columns if not _is_known(name)]
-        way = f"--labels NAME does, of {first_few(others, 8)}"
-        lines += [f"labels: {file.name} does not say which column has them; {way}"] * bool(others)
+        if others:
+            way = f"--labels NAME does, of {first_few(others, 8)}"
+            lines += [f"labels: {file.name} does not say which column has them; {way}"]
     return lines
 
 
