@@ -55,7 +55,9 @@ def _imported(name: str, file: Path) -> ModuleType:
         del sys.modules[name]
         if not isinstance(error, Exception):
             raise
-        line = [it.lineno for it in traceback.extract_tb(error.__traceback__) if it.filename == str(file.resolve())]
+        line = [
+            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file.resolve())
+        ]
         where = f"{file} line {line[-1]}" if line else str(file)
         raise ValueError(f"--plugins {where}: {type(error).__name__}: {error}") from error
     return module

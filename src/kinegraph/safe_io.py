@@ -47,7 +47,7 @@ def without_nan(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_nan(it) for key, it in value.items()}
     if isinstance(value, list | tuple):
-        return [without_nan(it) for it in value]
+        return [without_nan(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from kinegraph.commands.arguments import answer, parameters_of
+from kinegraph.commands.signature import arguments_of
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.screen import SAID
 from kinegraph.skeleton.clip import SkeletonClip
@@ -48,8 +49,7 @@ def call(name: str, given: Mapping[str, object], progress: bool, from_config: bo
 def words_of(verb: Callable, given: Mapping[str, object], from_config: bool = False) -> list[str]:
     """The words of a command line that say the same. Raises ValueError for an option that cannot be said so."""
     declared = parameters_of(verb)
-    needed = [it for it in declared.values() if it.default is it.empty and it.kind is not it.KEYWORD_ONLY]
-    without_dash = ["config"] if from_config else [it.name for it in needed]
+    without_dash = ["config"] if from_config else [argument.name for argument in arguments_of(verb)]
     alone, options = list[str](), list[str]()
     for name, value in given.items():
         if value is None:
@@ -61,7 +61,7 @@ def words_of(verb: Callable, given: Mapping[str, object], from_config: bool = Fa
             value = [str(value)]  # classes=60, as --classes 60 is typed
         if name in without_dash:
             values = value if isinstance(value, list | tuple) else [value]
-            alone += [_first(name, it) for it in values]
+            alone += [_first(name, value) for value in values]
         else:
             options += _option(name, value)
     return [*alone, *options]

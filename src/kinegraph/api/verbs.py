@@ -76,7 +76,7 @@ def test(
     from kinegraph.report.trained import Run
 
     file = weights.best or weights.last or weights.folder if isinstance(weights, Run) else Path(weights)
-    own = next((it for it in _configs_of(file) if it.is_file()), None)
+    own = next((config for config in _configs_of(file) if config.is_file()), None)
     if (config := config or own or dataset) is None:
         what = "is no weights of a run:" if file.exists() else "is no run folder; of other weights"
         raise ValueError(f"{file} {what} say dataset and split, or config")

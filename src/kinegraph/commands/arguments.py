@@ -22,6 +22,7 @@ from kinegraph.commands.help import answer_help
 from kinegraph.commands.parse_errors import explain
 from kinegraph.commands.signature import (
     SYNONYMS,
+    arguments_of,
     help_topic,
     is_list,
     options_class,
@@ -95,7 +96,7 @@ def answer(verb: Callable, argv: Sequence[str], from_config: bool = False) -> An
     except ValueError as error:
         from kinegraph.data.formats.recordings import OneOfSeveral
 
-        named = {it.replace("-", "_") for it in re.findall(r"(?<![\w/-])--([a-z][a-z-]*)", str(error))}
+        named = {option.replace("-", "_") for option in re.findall(r"(?<![\w/-])--([a-z][a-z-]*)", str(error))}
         remedied = named & _kinds(verb).keys()  # the message names an option already; a path may hold any characters
         if isinstance(error, OneOfSeveral) and "skip_broken" in arguments and not remedied:
             raise ValueError(f"{error}; --skip-broken leaves out what is broken") from None
@@ -104,9 +105,9 @@ def answer(verb: Callable, argv: Sequence[str], from_config: bool = False) -> An
 
 def _written(parser: ArgumentParser, verb: Callable, options: Namespace) -> str:
     """The options as YAML that runs again: those of the call itself are left at their defaults."""
-    for it in fields(options_class(verb)):
-        if it.metadata.get("resume") == "of the call":
-            options[it.name] = it.default
+    for field in fields(options_class(verb)):
+        if field.metadata.get("resume") == "of the call":
+            options[field.name] = field.default
     return parser.dump(options, skip_unset=False)
 
 
@@ -119,7 +120,9 @@ def written_options(verb: Callable, path: Path) -> dict[str, Any]:
 
 def _builder(value: object) -> object:
     """A class with its settings, still to be called, as the plain partial that it is."""
-    if not isinstance(value, partial) or not (classes := [it for it in value.args if inspect.isclass(it)]):
+    if not isinstance(value, partial) or not (
+        classes := [argument for argument in value.args if inspect.isclass(argument)]
+    ):
         return value
     return partial(classes[0], **value.keywords)
 
@@ -177,10 +180,8 @@ def _config_first(words: list[str]) -> list[str]:
 
 def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
     """The words as jsonargparse wants them, from the words as people type them."""
-    parameters = parameters_of(verb)
-    kinds = _kinds(verb)
-    needed = [it for it in parameters.values() if it.default is it.empty and it.kind is not it.KEYWORD_ONLY]
-    many = needed and is_list(needed[-1].annotation)  # `fuse A B C`, `predict WEIGHTS A B`: the last words are a list
+    kinds, arguments = _kinds(verb), arguments_of(verb)
+    many = arguments and is_list(arguments[-1].annotation)  # `fuse A B C`, `predict WEIGHTS A B`: the last are a list
     words, rest, several = [], list(argv), []
     while rest:
         word = rest.pop(0)
@@ -208,7 +209,8 @@ def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
                     raise ValueError(f"{word} is there without a value; give one or leave it out")
                 equals, value = "=", rest.pop(0)  # so it may begin with a dash, and is not one of the several
             words.append(f"--{option}{equals}{PRECISIONS.get(value, value) if option == 'precision' else value}")
-    alone, together = several[: len(needed) - 1], several[len(needed) - 1 :]
+    last = len(arguments) - 1
+    alone, together = several[:last], several[last:]
     return [*alone, *([_listed(together, list[Path])] if together else []), *words]
 
 
@@ -232,7 +234,9 @@ def _listed(values: Sequence[str], annotation: object) -> str:
     """Several words as a YAML list; text in quotes, in which a path may hold any character."""
     union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
     choices = typing.get_args(annotation) if union else ()  # of a list or a word, such as "balanced"
-    words = [word for it in choices if typing.get_origin(it) is typing.Literal for word in typing.get_args(it)]
+    words = [
+        word for choice in choices if typing.get_origin(choice) is typing.Literal for word in typing.get_args(choice)
+    ]
     if len(values) == 1 and (values[0].startswith("[") or values[0] in words):
         return values[0]
     numbers = re.search(r"\b(int|float)\b", str(annotation))
@@ -261,7 +265,7 @@ def _check_plugins(path: Path, named: object) -> None:
     """A config only records its plugins; the user names them again. Raises ValueError for one that is not loaded."""
     if not named:
         return
-    files = [str(it) for it in (named if isinstance(named, list) else [named])]
+    files = [str(file) for file in (named if isinstance(named, list) else [named])]
     loaded = {file.stem for file in plugin_files()}
     if missing := [file for file in files if Path(file).stem not in loaded]:
         raise ValueError(
@@ -324,7 +328,7 @@ def _kwargs_apart(value: dict) -> dict:
     if "class_path" not in value or not isinstance(given, dict):
         return value
     named = inspect.signature(allowed_class(value["class_path"])).parameters
-    if all(it.kind is not it.VAR_KEYWORD for it in named.values()):
+    if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in named.values()):
         return value
     apart = {name: it for name, it in given.items() if name not in named}
     kept = {name: it for name, it in given.items() if name in named}

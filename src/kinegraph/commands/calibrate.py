@@ -70,7 +70,7 @@ def calibrate(
     extra = known.extra | {"least_probability": least, "temperature": temperature}
     save_weights(out, known.model, **about, extra=extra, half=half)
     after = Evaluation(tested.scores / temperature, tested.labels, tested.names, tested.class_names)
-    first, now = (calibration(it.confidence, it.right).error for it in (tested, after))
+    first, now = (calibration(result.confidence, result.right).error for result in (tested, after))
     why = "; all of them are answered right, which does not tell how often others are wrong" if always else ""
     if temperature in (TEMPERATURES[0], TEMPERATURES[-1]):
         why = "; it is the last that was tried, as these clips do not decide it: give more, or better answers" + why

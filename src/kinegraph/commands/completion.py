@@ -9,22 +9,23 @@ def completions(verbs: Mapping[str, str], words: Sequence[str], configs: Sequenc
     """What may stand in the place of the last word. words: those behind `kinegraph`. Empty: a file may stand there."""
     *before, current = words or [""]
     if not before or before == ["help"]:
-        return [it for it in sorted({*verbs, *(() if before else ("help", "completion"))}) if it.startswith(current)]
+        first = {*verbs} if before else {*verbs, "help", "completion"}
+        return [word for word in sorted(first) if word.startswith(current)]
     verb = before[0]
     if verb == "completion":
-        return [it for it in ("bash", "zsh", "fish") if it.startswith(current)]
+        return [shell for shell in ("bash", "zsh", "fish") if shell.startswith(current)]
     if verb not in verbs:
         return []
     options = declared(verb)
     if current.startswith("-"):
-        names = [f"--{typed_name(it.name)}" for it in options if not it.word]
+        names = [f"--{typed_name(option.name)}" for option in options if not option.word]
         names += [f"--{name}" for name in ("help", *BESIDES.get(verb, ()))]
-        return sorted(it for it in names if it.startswith(current))
+        return sorted(name for name in names if name.startswith(current))
     asked = before[-1].removeprefix("--").replace("-", "_")
-    values = next((it.choices for it in options if before[-1].startswith("--") and it.name == asked), ())
+    values = next((option.choices for option in options if before[-1].startswith("--") and option.name == asked), ())
     if not values and len(before) == 1:
         values = tuple(configs)
-    return [it for it in values if it.startswith(current)]
+    return [value for value in values if value.startswith(current)]
 
 
 SCRIPTS = {

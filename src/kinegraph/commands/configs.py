@@ -20,7 +20,7 @@ SUFFIXES = (".yaml", ".yml")
 def named_configs() -> dict[str, Path]:
     """Name -> file, in alphabetical order."""
     folders = PACKAGE / "configs", PACKAGE.parents[1] / "configs"  # of the wheel, and of a clone
-    files = next((sorted(it.glob("*.yaml")) for it in folders if it.is_dir()), [])
+    files = next((sorted(folder.glob("*.yaml")) for folder in folders if folder.is_dir()), [])
     return {file.stem: file for file in files}
 
 

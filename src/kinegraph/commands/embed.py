@@ -116,7 +116,7 @@ def described(
     with closing(questions(found, inputs, classes)) as asked:
         if known is None:
             asked = list(asked)
-            clips_and_truths = [question.clip for question in asked], [it.truth for it in asked]
+            clips_and_truths = [question.clip for question in asked], [question.truth for question in asked]
             known = encoder_for(*clips_and_truths, examples=examples)
         predictor = placed(predictor_of(known, map_layout=asking.map_layout), asking.device)
 

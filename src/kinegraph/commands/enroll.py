@@ -72,7 +72,7 @@ def enroll(
             "give a dataset folder with labels"
         )
     classes = tuple(dict.fromkeys(map(str, truths)))
-    labels = np.array([classes.index(str(it)) for it in truths])
+    labels = np.array([classes.index(str(truth)) for truth in truths])
     made = enrolment.enrolled(known, found.vectors, labels, classes, found.frames, found.subjects)
     extra = made.weights.extra | ({} if is_any(weights) else {"based_on": {"weights": str(weights)}})
     save_weights(

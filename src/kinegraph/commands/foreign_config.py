@@ -212,7 +212,11 @@ def _scale_rate(recipe: Recipe) -> None:
 def _with_clips(verb: str, recipe: Recipe, words: Words) -> list[str]:
     """Our words, with a config and, unless they name one, a dataset."""
     ours, more = words.ours, []
-    if verb == "test" and not any(it.endswith(WEIGHTS) or it == "--from" for it in ours) and recipe.get("init_from"):
+    if (
+        verb == "test"
+        and not any(word.endswith(WEIGHTS) or word == "--from" for word in ours)
+        and recipe.get("init_from")
+    ):
         ours.insert(0, recipe.get("init_from"))
     named = _value_of("--dataset", ours)
     if named is not None:

@@ -92,7 +92,7 @@ def _shown(option: Option, name: str | None = None) -> list[str]:
 
 def _group(option: Option) -> list[str]:
     """A data class in a few lines: its purpose and the names of its fields."""
-    fields = [it.name for it in options_of(option.annotation) if not is_dataclass(it.annotation)]
+    fields = [field.name for field in options_of(option.annotation) if not is_dataclass(field.annotation)]
     line = f"{option.says.rstrip('.')}: {', '.join(fields).replace('_', '-')}; --help {option.name} explains them."
     return _entry(f"--{option.name}.NAME", line)
 

@@ -173,8 +173,8 @@ def _is_part(path: Path) -> bool:
 
 def _ours_in(path: Path) -> list[Path]:
     """The datasets and runs that lie in a folder."""
-    readable = [it for it in sorted(path.iterdir()) if it.is_dir() and os.access(it, os.X_OK)]
-    return [it for it in readable if (it / "dataset.json").is_file() or is_run(it)]
+    readable = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and os.access(folder, os.X_OK)]
+    return [folder for folder in readable if (folder / "dataset.json").is_file() or is_run(folder)]
 
 
 # ---- what is in it ---------------------------------------------------------------------------------------------------

@@ -87,6 +87,6 @@ def _take(key: str, values: list[str], found: MainPyWords, testing: bool) -> Non
     elif testing and key in OURS:
         pass  # a folder to log in, the training's seed and batches
     elif key in GROUPS:
-        found.changes += [f"{key}.{it}" for it in values]
+        found.changes += [f"{key}.{change}" for change in values]
     else:
         found.changes.append(f"{key}=[{','.join(values)}]" if len(values) > 1 else f"{key}={value}")

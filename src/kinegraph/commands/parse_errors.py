@@ -37,7 +37,7 @@ def explain(problem: str, parser: ArgumentParser, verb: Callable) -> str:
             return f"{key}: what a class is given stands under init_args, beside class_path"
         if owner and key:
             taken = _taken_by(owner[1])
-            hint = _near(name, taken) or f"; it has {', '.join(it for it in taken if it not in GIVEN)}"
+            hint = _near(name, taken) or f"; name has {', '.join(option for option in taken if option not in GIVEN)}"
             return f"{key}: {owner[1].rpartition('.')[2]} has no option '{name}'{hint}"
         full = f"{group[1]}.{name}" if group else name
         return f"there is no option '{full}' of kinegraph {verb.__name__}{_near(full, _known(parser))}"

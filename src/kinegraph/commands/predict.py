@@ -122,7 +122,7 @@ def predict(
         on_fault = "skip" if skip_broken else "stop"
         read = partial(read_inputs, inputs, options=options, format=format, on_fault=on_fault, everybody=per_person)
         predictor, found, about = _predictor_and_inputs(weights, read, preprocessing, class_names, map_layout)
-        clips, console = sum(one.count for one in found), Console(highlight=False, soft_wrap=True)
+        clips, console = sum(recordings.count for recordings in found), Console(highlight=False, soft_wrap=True)
         of_frames = getattr(predictor, "of_frames", False) and window is None
         timeline = window is not None or of_frames
         if least is not None and not of_frames:
@@ -136,7 +136,7 @@ def predict(
         asked = opened.enter_context(closing(compared(asked, predictor, note, turned=up is not None, each=per_person)))
         if count:
             asked = opened.enter_context(closing(with_repetitions(asked)))
-        if not any(one.format == "video" for one in found):  # which has a bar of its own
+        if not any(recordings.format == "video" for recordings in found):  # which has a bar of its own
             asked = opened.enter_context(closing(_counted(asked, clips, console, quiet=out is None)))
         ways = {"per_person": per_person, "window": window, "stride": stride}
         if engine != "torch":
@@ -154,7 +154,7 @@ def predict(
                 write(answer)
             elif not anybody_reads():
                 break
-    table.finish(out, synthetic=any("synthetic" in one.source.lower() for one in found))
+    table.finish(out, synthetic=any("synthetic" in recordings.source.lower() for recordings in found))
     say_of_inputs(found, inputs)
     if hint:
         print(hint, file=sys.stderr)

@@ -59,6 +59,16 @@ def parameters_of(verb: Callable) -> Mapping[str, inspect.Parameter]:
     return {parameter.name: parameter for parameter in _parameters(options_class(verb))}
 
 
+def needed_of(verb: Callable) -> list[inspect.Parameter]:
+    """The arguments and options that have to be given."""
+    return [parameter for parameter in parameters_of(verb).values() if parameter.default is parameter.empty]
+
+
+def arguments_of(verb: Callable) -> list[inspect.Parameter]:
+    """Those of them that are words without `--`."""
+    return [parameter for parameter in needed_of(verb) if parameter.kind is not parameter.KEYWORD_ONLY]
+
+
 def _parameters(function: Callable) -> Iterator[inspect.Parameter]:
     """The parameters; `**options: Unpack[SomeTypedDict]` stands for its fields, which keep their help."""
     for parameter in inspect.signature(function).parameters.values():
@@ -95,12 +105,11 @@ def usage_of(verb: Callable, from_config: bool = False) -> str:
 
 def _needed(verb: Callable) -> list[str]:
     """What has to be given, as the usage line shows it."""
-    needed = [parameter for parameter in parameters_of(verb).values() if parameter.default is parameter.empty]
     return [
         f"--{parameter.name.replace('_', '-')} {parameter.name.upper()}"
         if parameter.kind is parameter.KEYWORD_ONLY
         else parameter.name.upper() + (" ..." if is_list(parameter.annotation) else "")
-        for parameter in needed
+        for parameter in needed_of(verb)
     ]
 
 
@@ -261,14 +270,15 @@ def check_names(verb: str, argv: Sequence[str]) -> None:
 
 def check_needed(verb: str, argv: Sequence[str]) -> None:
     """Raises ValueError for the options that a verb cannot do without; without any word, also for its arguments."""
-    needed = [parameter for parameter in parameters_of(verb_of(verb)).values() if parameter.default is parameter.empty]
-    typed = {word.partition("=")[0].replace("_", "-") for word in argv}
+    function = verb_of(verb)
+    arguments = [parameter.name for parameter in arguments_of(function)]
     options = [
-        f"--{parameter.name.replace('_', '-')}" for parameter in needed if parameter.kind is parameter.KEYWORD_ONLY
+        f"--{parameter.name.replace('_', '-')}" for parameter in needed_of(function) if parameter.name not in arguments
     ]
-    lacking = [parameter.name for parameter in needed if not argv and parameter.kind is not parameter.KEYWORD_ONLY]
-    if lacking := [*lacking, *(option for option in options if option not in typed)]:
-        raise ValueError(missing(lacking, usage_of(verb_of(verb))))
+    typed = {word.partition("=")[0].replace("_", "-") for word in argv}
+    lacking = [] if argv else arguments
+    if lacking := lacking + [option for option in options if option not in typed]:
+        raise ValueError(missing(lacking, usage_of(function)))
 
 
 def missing(names: Sequence[str], usage: str) -> str:

@@ -125,7 +125,7 @@ def _of_lines(lines: Iterator[bytes], name: str, dimensions: int, note: Callable
 
     contents = _contents(lines, name, dimensions, note)
     first = next(contents, Head())
-    frames = (it for it in chain([first], contents) if isinstance(it, Frame))
+    frames = (frame for frame in chain([first], contents) if isinstance(frame, Frame))
     return Played(name, first if isinstance(first, Head) else first.head or Head(), frames, live=True)
 
 

@@ -126,7 +126,7 @@ def sweep(
     _introduce(folder, plan, base, by, parts, count(study))
     commands = Commands(threads_each(processes))
     run_study(study, plan, commands, processes, lambda trial: print(_line(trial, plan), flush=True))
-    clips = f"part 'train' of split '{base}' of {folder.path}: {sum(len(it.indices) for it in parts):,} clips"
+    clips = f"part 'train' of split '{base}' of {folder.path}: {sum(len(part.indices) for part in parts):,} clips"
     facts = {"dataset": folder.path, "clips": clips, "folds": f"{len(parts)} by {by}", "config": config}
     facts |= {"study": f"{study.study_name} in {shown_place(place)}", "options of train": " ".join(given)}
     _conclude(study, plan, config, given, base, facts | {key: str(value) for key, value in space.items()})

@@ -105,7 +105,7 @@ def _open(asked: TestOptions) -> Opened:
         _check_labels(clips)
     findings = dataset_findings(folder, split)
     check_scale(findings, folder)
-    warnings = [f"{one.severity}: {line_of(one)}" for one in findings if one.kind in OF_TESTS]
+    warnings = [f"{finding.severity}: {line_of(finding)}" for finding in findings if finding.kind in OF_TESTS]
     about = {
         "config_text": config_text,
         "environment": environment() | {"weights": str(checkpoint), "dataset": str(folder.path)},
@@ -175,7 +175,7 @@ def _options(config: Path, dataset: Path | None, split: str | None) -> tuple[Nam
         return read_config(train, config), config.read_text(encoding="utf-8")
     if split is None:
         raise ValueError(f"{config} is a dataset folder: give --split too, or the config of the training")
-    defaults = {it.name: it.default for it in fields(TrainOptions)}
+    defaults = {field.name: field.default for field in fields(TrainOptions)}
     return Namespace(**defaults | {"dataset": dataset or config, "split": split, "preprocessing": None}), ""
 
 
@@ -217,7 +217,12 @@ def _without_leaked(
     metrics: Sequence[str],
 ) -> str:
     """The figures without clips that are also in another part of the split; "" where there are none."""
-    leaked = {name for one in findings if one.severity == "problem" and one.kind in LEAKS for name in one.clips}
+    leaked = {
+        name
+        for finding in findings
+        if finding.severity == "problem" and finding.kind in LEAKS
+        for name in finding.clips
+    }
     kept = np.array([clips.folder.names[index] not in leaked for index in clips.indices])
     if kept.all() or not kept.any():
         return ""
@@ -360,7 +365,7 @@ def _explained(weights: Weights, network: nn.Module, preprocessing: Preprocessin
 
 def measure_scores(asked: TestOptions, metrics: Sequence[str]) -> Evaluation:
     """Print the figures of a result file and write its report. Its config is ours, or the dataset folder itself."""
-    usual = {it.name: it.default for it in fields(TestOptions)}
+    usual = {field.name: field.default for field in fields(TestOptions)}
     if vain := [name for name in OF_NETWORKS if getattr(asked, name) != usual[name]]:
         raise ValueError(
             f"--{vain[0]} is for a network that is asked; a result file has its scores already: leave it out"

@@ -29,11 +29,11 @@ from kinegraph.models.precision import slower_bf16
 from kinegraph.models.transfer import Start, describe, open_start
 from kinegraph.models.weights import load_weights, save_weights
 from kinegraph.training.distributed import naming_lost_processes, set_determinism, start_processes, started_again
-from kinegraph.training.loop import Progress, Training
+from kinegraph.training.loop import Training
 from kinegraph.training.losses import class_counts
 from kinegraph.training.observers import Callbacks
 from kinegraph.training.options import TrainOptions, may_change
-from kinegraph.training.run_folder import RunFolder, environment, locked, portable_recipe
+from kinegraph.training.run_folder import Progress, RunFolder, environment, locked, portable_recipe
 from kinegraph.training.setup import (
     FIGURES,
     SEGMENTAL,
@@ -119,7 +119,7 @@ def _open_run(place: Path, options: TrainOptions, config_text: str) -> tuple[Run
         before = written_options(train, run.path / "config.yaml")
         run.check_same_run(before, yaml.safe_load(config_text) or {}, may_change(options))
     else:
-        run.check_spared({it.name for it in fields(options)})
+        run.check_spared({field.name for field in fields(options)})
     return run, resume
 
 
@@ -143,7 +143,8 @@ def _introduce(
     if base:
         print(f"learning rate {parts.rate:g}: scaled by {total}/{base}, the real batch over the one it is meant for")
     weights = list(parts.network.parameters())
-    count, learning = sum(it.numel() for it in weights), sum(it.numel() for it in weights if it.requires_grad)
+    count = sum(tensor.numel() for tensor in weights)
+    learning = sum(tensor.numel() for tensor in weights if tensor.requires_grad)
     frozen = f", {learning:,} of them learn" if learning < count else ""
     clips, there = len(data.clips), len(data.folder.class_names) - len(absent_classes(data.clips))
     classes, name = counted(there, "class", "classes"), network_kind(parts.network).__name__

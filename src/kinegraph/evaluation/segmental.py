@@ -163,6 +163,6 @@ def transitions(recordings: Sequence[Sequence[Segment]]) -> Counter[tuple[int, i
     """How often a segment of one class is the next one after a segment of another, by their starts."""
     found: Counter[tuple[int, int]] = Counter()
     for segments in recordings:
-        order = [it.label for it in sorted(segments, key=lambda it: (it.start, it.end))]
+        order = [segment.label for segment in sorted(segments, key=lambda segment: (segment.start, segment.end))]
         found.update((before, after) for before, after in itertools.pairwise(order))
     return found

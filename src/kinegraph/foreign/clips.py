@@ -180,9 +180,10 @@ def _make(folder: Path, recipe: Recipe, found: Mapping[str, Path], own: str | No
                 return []
             raise
     lines = [f"read {counted(len(dataset), 'clip')} of {', '.join(map(str, read))}"]
-    for it in read.values():
-        lines += [f"assumed: {line}" for line in it.assumed] + [f"skipped: {line}" for line in it.skipped()]
-        lines += it.changed()
+    for contents in read.values():
+        lines += [f"assumed: {line}" for line in contents.assumed]
+        lines += [f"skipped: {line}" for line in contents.skipped()]
+        lines += contents.changed()
     if sized:
         width, height = recipe.dataset["image_size"]
         lines.append(f"assumed: pictures of {width}x{height} in {counted(len(sized), 'clip')}, as PreNormalize2D does")

@@ -124,9 +124,9 @@ def _bases_of(path: Path, tree: ast.Module) -> tuple[list[tuple[str, str]], list
                 bases += [(name, f"{path.name}:{statement.lineno}") for name in names]
             case ast.With(body=body) if "read_base" in ast.unparse(statement.items[0]):
                 imported = True
-                for it in body:
-                    if isinstance(it, ast.ImportFrom):
-                        bases.append((_file_of_import(it), f"{path.name}:{it.lineno}"))
+                for line in body:
+                    if isinstance(line, ast.ImportFrom):
+                        bases.append((_file_of_import(line), f"{path.name}:{line.lineno}"))
             case _:
                 others.append(statement)
     return bases, others, imported

@@ -79,7 +79,7 @@ def plain(value: Any) -> Any:
         return value.item()
     if isinstance(value, Mapping):
         return {str(key): plain(it) for key, it in value.items()}
-    return [plain(it) for it in value] if isinstance(value, list | tuple) else value
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def check_sizes(graph: Tensor, channels: int, classes: int) -> None:

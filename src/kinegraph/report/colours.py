@@ -81,7 +81,7 @@ def bone_sides(layout: JointLayout) -> list[int]:
     """The side of each bone: that of its joints, the middle where they are of two sides."""
     side = sides(layout)
     found = [{side[i], side[j]} - {MIDDLE} for i, j in layout.bones]
-    return [one.pop() if len(one) == 1 else MIDDLE for one in found]
+    return [colours.pop() if len(colours) == 1 else MIDDLE for colours in found]
 
 
 def css_variables(theme: Theme) -> str:

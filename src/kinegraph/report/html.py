@@ -247,7 +247,8 @@ def _mistakes(evaluation: Evaluation, matrix: Matrix, scenes: Sequence[Scene]) -
         quiet("Wrong answers, the highest probability first. Where the network is sure, the label may be wrong.")
     )
     if scenes:
-        content.append(f'<div class="players">{"".join(player_fragment(it, compact=True) for it in scenes)}</div>')
+        players = "".join(player_fragment(scene, compact=True) for scene in scenes)
+        content.append(f'<div class="players">{players}</div>')
     else:
         labels, predicted = np.asarray(evaluation.labels), evaluation.predicted
         wrong = [

@@ -270,7 +270,7 @@ async def _streamed(server: Server, socket: WebSocket, opened: OpenStream, numbe
             found = [{"kind": "error", "error": one_line(error)}]
         except Failed as error:
             return await _closed(socket, str(error), 1011)
-        wrong = wrong + 1 if found and all(it["kind"] == "error" for it in found) else 0
+        wrong = wrong + 1 if found and all(message["kind"] == "error" for message in found) else 0
         server.hub.publish(number, found)
         for each in opened.wanted(found):
             await _sent(socket, each)

@@ -87,5 +87,5 @@ def is_own_name(name: str, names: Sequence[str]) -> bool:
     try:
         ip_address(name)
     except ValueError:
-        return name.lower() in ("localhost", *(it.lower() for it in names))
+        return name.lower() in ("localhost", *(known.lower() for known in names))
     return True

@@ -64,7 +64,7 @@ def described(version: str) -> dict[str, Any]:
     predict = {
         "summary": "What is done in a recording",
         "parameters": [_parameter("name", "name of the file, whose ending counts; without it the body is a clip", TEXT)]
-        + [_parameter(it.name, ABOUT[it.name], _schema(str(it.type))) for it in fields(Asking)],
+        + [_parameter(field.name, ABOUT[field.name], _schema(str(field.type))) for field in fields(Asking)],
         "requestBody": {"required": True, "content": body},
         "responses": {"200": {"description": "answers", "content": answer}}
         | {code: {"description": text, "content": error} for code, text in REFUSED.items()},

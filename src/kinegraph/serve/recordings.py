@@ -91,7 +91,7 @@ def asking_of(query: Mapping[str, str], own: str = OWN) -> Asking:
 
     Raises ValueError for an option that there is not, and for a value that does not fit.
     """
-    known, values = {it.name: str(it.type) for it in fields(Asking)}, dict[str, Any]()
+    known, values = {field.name: str(field.type) for field in fields(Asking)}, dict[str, Any]()
     for name, text in query.items():
         kind = known.get(name)
         if kind is None:
@@ -126,7 +126,7 @@ def upload_name(name: str) -> str:
     suffix = f".{ending}".lower()
     if not dot or suffix not in SUFFIXES:
         raise ValueError(f"the file is called {quoted(last)}: no format has this ending; {MORE} do")
-    kept = "".join(it if it.isascii() and (it.isalnum() or it in "-_") else "_" for it in stem)[:80]
+    kept = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in stem)[:80]
     return f"{kept or 'recording'}{suffix}"
 
 
@@ -212,7 +212,9 @@ def _questions(
     if asking.clip is not None:
         asked = islice(asked, asking.clip, asking.clip + 1)
     checked = compared(asked, predictor, notes.append, asking.up is not None, asking.per_person)
-    return checked, lambda: [line for one in found for line in (*one.assumed, *one.skipped(), *one.changed())]
+    return checked, lambda: [
+        line for recordings in found for line in (*recordings.assumed, *recordings.skipped(), *recordings.changed())
+    ]
 
 
 def clip_of_json(path: Path, predictor: Asked, asking: Asking) -> SkeletonClip:
@@ -257,7 +259,7 @@ def _window(asking: Asking, predictor: "Predictor | Exported", clip: SkeletonCli
 def _scene(predictor: Asked, question: Question, found: Sequence[Answer]) -> Scene:
     clip, step = question.clip, -(-question.clip.frames // MOST_FRAMES)
     clip = clip if step == 1 else thinned(clip, step)
-    spans = [(one.start // step, one.stop // step, one.prediction.probabilities) for one in found]
+    spans = [(answer.start // step, answer.stop // step, answer.prediction.probabilities) for answer in found]
     spans = [span for span in spans if span[0] < span[1]]
     said = answers_of(predictor.class_names, spans) if spans else None
     return Scene(clip, label=question.truth or "", answers=said)

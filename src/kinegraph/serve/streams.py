@@ -115,7 +115,7 @@ class OpenStream:
         first, *more = [line for line in message.splitlines() if line.strip()] or [""]
         if not more:
             return self._line(first) if first else []
-        return [it for line in (first, *more) for it in self._line_or_error(line)]
+        return [message for line in (first, *more) for message in self._line_or_error(line)]
 
     def _line_or_error(self, line: str) -> list[dict[str, Any]]:
         try:
@@ -129,7 +129,7 @@ class OpenStream:
         if live is None and self.lines:
             self.session.note(self.session.nobody(self.recording))
         left = [] if live is None else live.finish()
-        found = [*([self._object(it, live) for it in left] if live else []), *self._noted()]
+        found = [*([self._object(event, live) for event in left] if live else []), *self._noted()]
         self.begin()
         return found
 
@@ -140,7 +140,7 @@ class OpenStream:
             return None
         stream = live.stream
         return {
-            "kind": "head", "name": self.name, "class_names": [plain_name(it) for it in stream.class_names],
+            "kind": "head", "name": self.name, "class_names": [plain_name(name) for name in stream.class_names],
             "fps": stream.fps, "engine": stream.engine, "delay": stream.delay, "notes": list(self.notes),
             **self.scenery.facts(),
         }  # fmt: skip
@@ -178,12 +178,13 @@ class OpenStream:
         found: list[dict[str, Any]] = []
         if self.scenery is None:
             self.scenery = Scenery(live.stream.network_layout, live.stream.image_size)
-            found += [it for it in [self.head()] if it]
+            if head := self.head():
+                found.append(head)
             self.sent = len(self.notes)  # they are part of it
         found += self._noted()
         if self.asking.skeleton or self.watched:
             found.append(self.scenery.shown(live.stream.seen(), live.stream.frame))
-        return found + [self._object(it, live) for it in happenings]
+        return found + [self._object(event, live) for event in happenings]
 
     def _noted(self) -> list[dict[str, Any]]:
         """The notes that the client does not have yet."""
@@ -198,7 +199,7 @@ class OpenStream:
         kinds = {"head", "note", "picture", "error"} | ({"frame"} if self.asking.skeleton else set())
         kinds |= set() if self.asking.show == "events" else {"answer"}
         kinds |= set() if self.asking.show == "answers" else {"begin", "end", "repetition"}
-        return [self._cut(it) for it in objects if it["kind"] in kinds]
+        return [self._cut(message) for message in objects if message["kind"] in kinds]
 
     def _cut(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
         """An answer with as many classes as were asked for."""
@@ -265,7 +266,7 @@ class Hub:
 
     def publish(self, number: int, objects: Iterable[Mapping[str, Any]]) -> None:
         """Give what happens in a stream to those who watch it."""
-        watching = [it for it in self.viewers if it.chosen == number]
+        watching = [viewer for viewer in self.viewers if viewer.chosen == number]
         for message in objects if watching else ():
             if message["kind"] not in ("picture", "error", "note"):
                 for viewer in watching:
@@ -278,7 +279,7 @@ class Hub:
         self._mark()
 
     def _mark(self) -> None:
-        chosen = {it.chosen for it in self.viewers}
+        chosen = {viewer.chosen for viewer in self.viewers}
         for number, stream in self.streams.items():
             stream.watched = number in chosen
 
@@ -373,4 +374,6 @@ class Scenery:
 
 
 def _rounded(pose: Float[np.ndarray, "V C"], seen: np.ndarray) -> list[list[float] | None]:
-    return [[float(f"{it:.5g}") for it in joint] if there else None for joint, there in zip(pose, seen, strict=True)]
+    return [
+        [float(f"{value:.5g}") for value in joint] if there else None for joint, there in zip(pose, seen, strict=True)
+    ]

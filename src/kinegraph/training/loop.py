@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -20,32 +20,16 @@ from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.data.windows import WindowDataset
 from kinegraph.training.averaging import Averaged
 from kinegraph.training.distributed import naming_lost_processes, share_buffers, stop_request
+from kinegraph.training.health import at_chance, first_not_finite, not_finite_tensor, spike
 from kinegraph.training.losses import class_counts
 from kinegraph.training.observers import Callbacks, Loggers, TrainingDisplay
 from kinegraph.training.optim import graph_parameters
 from kinegraph.training.options import TrainOptions, loggers_of
-from kinegraph.training.remarks import at_chance, spike
-from kinegraph.training.run_folder import RunFolder
+from kinegraph.training.run_folder import Progress, RunFolder
 from kinegraph.training.tasks import ClipTask, Task
 
-PATIENCE = 5  # epochs in which a network should have learnt something
-LEAST_STEPS = 100  # that it takes for that; of a shorter training half
-
-
-@dataclass
-class Progress:
-    """Where a run is: epochs finished, batches done since, and the sums that its log lines are made of."""
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    best: float = -math.inf
-    best_epoch: int = 0
-    totals: list[float] = field(default_factory=lambda: [0.0] * 4)  # this epoch: loss * clips, hits, hits of 5, clips
-    logged: list[float] = field(default_factory=lambda: [0.0] * 4)  # the part of them that is in the log
-    peak: list[float] = field(default_factory=lambda: [0.0] * 2)  # largest loss of a batch: since the log, this epoch
-    before: float = 0.0  # loss of the epoch before
-    warned: bool = False  # that nothing is learnt
+LEARNING_EPOCHS = 5  # in which a network should have learnt something
+LEARNING_STEPS = 100  # that it needs for that; of a shorter training half
 
 
 class Training:
@@ -90,10 +74,10 @@ class Training:
         self.batches = math.ceil(share / options.batch_size)
         self.updates = math.ceil(self.batches / options.accumulate)  # steps of the optimizer in an epoch
         self.steps = self.updates * epochs
-        self.look_every = 1 if fabric.world_size == 1 else 16  # batches from one look at stop requests to the next
+        self.stop_every = 1 if fabric.world_size == 1 else 16  # batches after which processes ask each other to stop
         shown, measure = fabric.is_global_zero, self.task.measure
         self.display = TrainingDisplay(epochs, self.batches, options.monitor, shown, measure)
-        self.recent: list[tuple[Tensor, ...]] = []  # loss, answers, positions of batches since the sums were looked at
+        self.recent: list[tuple[Tensor, ...]] = []  # loss, answers, positions of the batches that `_count` has not seen
         self.loggers: Loggers | None = None
 
     def fit(self) -> Progress:
@@ -121,9 +105,9 @@ class Training:
 
     def _is_over(self) -> bool:
         """After the last epoch, or after a validation when there was no better one for `early_stop` epochs."""
-        at, limit = self.progress, self.options.early_stop
-        waited = at.epoch - at.best_epoch if at.epoch % self.options.validate_every == 0 else 0
-        return at.epoch >= self.epochs or (limit is not None and waited >= limit)
+        progress, limit = self.progress, self.options.early_stop
+        waited = progress.epoch - progress.best_epoch if progress.epoch % self.options.validate_every == 0 else 0
+        return progress.epoch >= self.epochs or (limit is not None and waited >= limit)
 
     @contextmanager
     def figures_shown(self, config: Mapping[str, Any], fresh: bool) -> Iterator[None]:
@@ -163,8 +147,8 @@ class Training:
                 f"{self.run.checkpoint} was saved in a run of {state['batches']} batches an epoch, this one has "
                 f"{self.batches}: resume with the same data, batch size and processes"
             )
-        self.progress = at = Progress(**state["progress"])
-        if (begun := at.epoch + (at.batch > 0)) > self.epochs:
+        self.progress = progress = Progress(**state["progress"])
+        if (begun := progress.epoch + (progress.batch > 0)) > self.epochs:
             raise ValueError(
                 f"{self.run.checkpoint} is from epoch {begun}, asked for are {self.epochs} epochs: give --epochs "
                 f"{begun} or more"
@@ -188,70 +172,78 @@ class Training:
             )
 
     def _epoch(self, stop: Callable[[], bool]) -> None:
-        options, at, fabric = self.options, self.progress, self.fabric
+        """From the batch that `progress` names to the last one of the epoch."""
+        progress, options, fabric = self.progress, self.options, self.fabric
         loader = train_loader(
             self.clips,
             options.batch_size,
-            at.epoch,
+            progress.epoch,
             repeat=options.repeat,
             balanced=options.sample == "class_balanced",
-            skip=at.batch,
+            skip=progress.batch,
             rank=fabric.global_rank,
             processes=fabric.world_size,
             workers=options.workers,
         )
-        fresh = torch.zeros(4, dtype=torch.float64, device=fabric.device)  # sums of this process, not yet in at.totals
         self.model.train()
         for part in self.frozen:
             part.eval()
-        self.display.begin_epoch(at.epoch + 1)
-        started = waiting = time.perf_counter()
-        waited, since = 0.0, at.batch
+        self.display.begin_epoch(progress.epoch + 1)
+        fresh = torch.zeros(4, dtype=torch.float64, device=fabric.device)  # sums of this process, not yet in the totals
+        log_began = ready = time.perf_counter()
+        waited, logged = 0.0, progress.batch
         for views, labels, people, positions in loader:
-            wait = time.perf_counter() - waiting
+            wait = time.perf_counter() - ready
             waited += wait
             sums = self._step(*map(fabric.to_device, (views[:, 0], labels, people)))
             fresh += sums
             self.recent.append((sums[0], sums[3], positions))
-            at.batch += 1
-            at.step += 1
-            self.display.step(at.batch, at.totals, fresh, len(labels) * fabric.world_size, wait)
-            last = at.batch == self.batches
-            if at.batch % options.log_every == 0 or last:
+            progress.batch += 1
+            progress.step += 1
+            self.display.step(progress.batch, progress.totals, fresh, len(labels) * fabric.world_size, wait)
+            last = progress.batch == self.batches
+            if progress.batch % options.log_every == 0 or last:
                 self._count(fresh)
-                done = at.batch - since
-                self._log_step((time.perf_counter() - started) / done, waited / done)
-                started, waited, since = time.perf_counter(), 0.0, at.batch
-            group = options.accumulate  # between two steps of the optimizer gradients would have to be saved, too
-            between = last or at.batch % group
-            asked = not between and at.batch % self.look_every < group and self._everywhere(stop())
-            if asked or (not between and at.batch % options.save_every < group):
-                self._count(fresh)
-                self._check_weights()
-                self.save()
-            if asked:
-                raise KeyboardInterrupt
-            waiting = time.perf_counter()
+                batches = progress.batch - logged
+                self._log_step((time.perf_counter() - log_began) / batches, waited / batches)
+                log_began, waited, logged = time.perf_counter(), 0.0, progress.batch
+            if not last and progress.batch % options.accumulate == 0:  # else gradients would have to be saved, too
+                self._save_or_stop(fresh, stop)
+            ready = time.perf_counter()
+
+    def _save_or_stop(self, fresh: Tensor, stop: Callable[[], bool]) -> None:
+        """Save the state when it is time to. Raises KeyboardInterrupt, after saving, when a stop was asked for."""
+        asked = self._is_time(self.stop_every) and self._everywhere(stop())
+        if asked or self._is_time(self.options.save_every):
+            self._count(fresh)
+            self._check_weights()
+            self.save()
+        if asked:
+            raise KeyboardInterrupt
+
+    def _is_time(self, every: int) -> bool:
+        """Whether another `every` batches are over since the last step of the optimizer."""
+        return self.progress.batch % every < self.options.accumulate
 
     def _step(self, clips: Tensor, labels: Tensor, people: Tensor) -> Tensor:
-        """A batch, and after the last of its group a step of the optimizer.
+        """A batch, and after the last one of its group a step of the optimizer.
 
         Returns loss * answers, hits, hits among five, answers: of clips, or of frames.
         """
-        at, most = self.progress, self.options.accumulate
-        update, place = divmod(at.batch, most)
-        of = min(most, self.batches - update * most)  # batches of this step: in an epoch the last one may have fewer
-        update += at.epoch * self.updates
-        seed = np.random.default_rng((self.options.seed, at.step, self.fabric.global_rank)).integers(2**63)
+        progress, accumulate = self.progress, self.options.accumulate
+        group, place = divmod(progress.batch, accumulate)
+        group_size = min(accumulate, self.batches - group * accumulate)  # the last group of an epoch may be smaller
+        update = progress.epoch * self.updates + group
+        seed = np.random.default_rng((self.options.seed, progress.step, self.fabric.global_rank)).integers(2**63)
         torch.manual_seed(int(seed))  # what dropout draws from: nothing to save or restore
         factor = self.options.schedule.factor(update, self.steps, self.epochs)
-        for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
-            group["lr"] = rate * factor
+        for parameters, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+            parameters["lr"] = rate * factor
         logits, loss = self._losses(clips, labels, None if self.options.compile else people)
         if place == 0:
             self.optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(loss if of == 1 else loss / of)
-        if place == of - 1:
+        self.fabric.backward(loss if group_size == 1 else loss / group_size)
+        if place == group_size - 1:
             self._optimize(update)
         hits = self.task.hits(logits.detach(), labels)
         return torch.cat([loss.detach().double().view(1) * hits[2], hits])
@@ -269,8 +261,8 @@ class Training:
                 raise
             groups = self.optimizer.param_groups
             names = [name for name, value in groups[0].items() if type(value) is float]
-            said = ", ".join(f"{name} {max(group[name] for group in groups):.3g}" for name in names)
-            self._stop(f"a number of the optimizer is too large ({said})")
+            values = ", ".join(f"{name} {max(group[name] for group in groups):.3g}" for name in names)
+            self._fail(f"a number of the optimizer is too large ({values})")
         if self.averaged:
             self.averaged.update(self.network, update)
 
@@ -290,53 +282,51 @@ class Training:
 
     def _count(self, fresh: Tensor) -> None:
         """Move the sums of all processes to the epoch's. Raises ValueError in all of them if the loss is no number."""
-        at = self.progress
-        summed = self.fabric.all_reduce(fresh, reduce_op="sum") if self.fabric.world_size > 1 else fresh
-        at.totals = [old + new for old, new in zip(at.totals, summed.tolist(), strict=True)]
+        progress, several = self.progress, self.fabric.world_size > 1
+        summed = self.fabric.all_reduce(fresh, reduce_op="sum") if several else fresh
+        progress.totals = [old + new for old, new in zip(progress.totals, summed.tolist(), strict=True)]
         fresh.zero_()
-        if not math.isfinite(at.totals[0]):
-            self._stop(f"the loss is not a finite number {self._where()}")
-        if self.recent:  # sums of batches; the largest mean of one is kept
+        if not math.isfinite(progress.totals[0]):
+            self._fail(f"the loss is not a finite number {self._bad_batch()}")
+        if self.recent:
             largest = torch.stack([loss / answers.clamp(min=1) for loss, answers, _ in self.recent]).max()
-            largest = self.fabric.all_reduce(largest, reduce_op="max") if self.fabric.world_size > 1 else largest
-            at.peak = [max(peak, float(largest)) for peak in at.peak]
+            largest = self.fabric.all_reduce(largest, reduce_op="max") if several else largest
+            progress.peak = [max(peak, float(largest)) for peak in progress.peak]
         self.recent.clear()
 
-    def _stop(self, reason: str) -> None:
+    def _fail(self, reason: str) -> None:
         """Raises ValueError: nothing that comes now can be trusted, what was saved before stays."""
         kept = f"; {self.run.checkpoint} is from before" if self.run.checkpoint.is_file() else ""
         remedy = "lower the learning rate" + (" or clip gradients" if self.options.clip_gradients is None else "")
         raise ValueError(f"{reason}: {remedy}{kept}")
 
     def _check_weights(self) -> None:
-        """A step may spoil the weights though its loss was a number; that would be found only after they are saved."""
-        state = {name: tensor for name, tensor in self.network.state_dict().items() if tensor.is_floating_point()}
-        finite = torch.stack([tensor.isfinite().all() for tensor in state.values()]).tolist()  # waits for the GPU once
-        if wrong := [name for name, fine in zip(state, finite, strict=True) if not fine]:
-            at = self.progress
-            place = f"epoch {at.epoch + 1}, batch {at.batch}" if at.batch else f"epoch {at.epoch}"
-            self._stop(f"weights are not finite numbers after {place} (first '{wrong[0]}')")
+        """A step may spoil the weights though its loss was a number. Raises ValueError before they are saved."""
+        if name := not_finite_tensor(self.network):
+            epoch, batch = self.progress.epoch, self.progress.batch
+            place = f"epoch {epoch + 1}, batch {batch}" if batch else f"epoch {epoch}"
+            self._fail(f"weights are not finite numbers after {place} (first '{name}')")
 
-    def _where(self) -> str:
-        """The first batch whose loss is no number."""
-        at = self.progress
-        wrong = (~torch.stack([loss for loss, *_ in self.recent]).isfinite()).nonzero()
-        if not len(wrong):
-            return f"in epoch {at.epoch + 1}, in a batch of another process"
-        first = int(wrong[0])
+    def _bad_batch(self) -> str:
+        """The first batch whose loss is no number, and its clips."""
+        epoch = f"in epoch {self.progress.epoch + 1}"
+        first = first_not_finite([loss for loss, *_ in self.recent])
+        if first is None:
+            return f"{epoch}, in a batch of another process"
         positions = self.recent[first][2].tolist()
         names = ", ".join(self.clips.name_of(i) for i in positions[:6]) + (" ..." if len(positions) > 6 else "")
-        batch = at.batch - len(self.recent) + first + 1
-        return f"in epoch {at.epoch + 1}, batch {batch} (clips {names})"
+        batch = self.progress.batch - len(self.recent) + first + 1
+        return f"{epoch}, batch {batch} (clips {names})"
 
     def _log_step(self, seconds: float, data_seconds: float) -> None:
-        at = self.progress
-        loss, top1, top5, clips = (now - then for now, then in zip(at.totals, at.logged, strict=True))
-        at.logged = list(at.totals)
-        peak, at.peak[0] = at.peak[0], 0.0
+        """Log the means of the batches since the line before, and the seconds of a batch."""
+        progress = self.progress
+        loss, top1, top5, clips = (now - then for now, then in zip(progress.totals, progress.logged, strict=True))
+        progress.logged = list(progress.totals)
+        peak, progress.peak[0] = progress.peak[0], 0.0
         memory = torch.cuda.max_memory_allocated() // 2**20 if self.fabric.device.type == "cuda" else 0
         self._log(
-            mode="train", epoch=at.epoch + 1, iter=at.batch, lr=self.optimizer.param_groups[0]["lr"],
+            mode="train", epoch=progress.epoch + 1, iter=progress.batch, lr=self.optimizer.param_groups[0]["lr"],
             loss=loss / clips, peak=peak, top1=top1 / clips, top5=top5 / clips,
             time=seconds, data_time=data_seconds, memory=memory,
         )  # fmt: skip
@@ -354,46 +344,51 @@ class Training:
             self.run.log(mode="warning", severity="warning", message=message)
 
     def _finish_epoch(self) -> None:
-        at = self.progress
-        loss, hits, _, clips = at.totals
-        at.epoch, at.batch, at.totals, at.logged = at.epoch + 1, 0, [0.0] * 4, [0.0] * 4
+        """Validate, show and save what the epoch came to."""
+        progress = self.progress
+        loss, hits, _, clips = progress.totals
+        progress.epoch, progress.batch = progress.epoch + 1, 0
+        progress.totals, progress.logged = [0.0] * 4, [0.0] * 4
         self._check_weights()
-        figures = None
-        if self.val_clips is not None and (at.epoch % self.options.validate_every == 0 or at.epoch == self.epochs):
-            figures = self._validate()
-        rate = self.optimizer.param_groups[0]["lr"]
-        self.display.epoch(at.epoch, loss / clips, hits / clips, rate, figures, at.best, at.best_epoch)
-        self._warn_of_course(loss / clips, hits, clips)
-        self.save()
-        measured = {f"val_{name}": value for name, value in (figures or {}).items()}
-        self.callbacks.on_epoch(
-            self.run, {"epoch": at.epoch, "loss": loss / clips, "top1": hits / clips, "lr": rate} | measured
+        measured = self.val_clips is not None and (
+            progress.epoch % self.options.validate_every == 0 or progress.epoch == self.epochs
         )
+        figures = self._validate() if measured else None
+        loss, top1, rate = loss / clips, hits / clips, self.optimizer.param_groups[0]["lr"]
+        self.display.epoch(progress.epoch, loss, top1, rate, figures, progress.best, progress.best_epoch)
+        self._warn_of_course(loss, hits, clips)
+        self.save()
+        known = {"epoch": progress.epoch, "loss": loss, "top1": top1, "lr": rate}
+        self.callbacks.on_epoch(self.run, known | {f"val_{name}": value for name, value in (figures or {}).items()})
 
     def _warn_of_course(self, loss: float, hits: float, clips: float) -> None:
         """Say, once, that nothing is learnt, and that a batch of this epoch was far worse than the epoch before."""
-        at, options = self.progress, self.options
-        counts, folder = class_counts(self.clips), self.clips.folder
-        waited = at.epoch >= PATIENCE and at.step // options.accumulate >= min(LEAST_STEPS, self.steps // 2)
-        if waited and not at.warned:
-            line = at_chance(at.epoch, hits, clips, self.task.counted, counts, options.sample == "class_balanced")
-            at.warned = bool(line)
-            if line:
-                self._warn(f"{line}, and look at the data with `kinegraph inspect {folder.path}`")
-        if line := spike(at.epoch, at.peak[1], at.before, len(counts), options.clip_gradients is not None):
+        progress, options = self.progress, self.options
+        counts, updates = class_counts(self.clips), progress.step // options.accumulate
+        if (
+            progress.epoch >= LEARNING_EPOCHS
+            and updates >= min(LEARNING_STEPS, self.steps // 2)
+            and not progress.warned
+        ):
+            balanced = options.sample == "class_balanced"
+            if line := at_chance(progress.epoch, hits, clips, self.task.counted, counts, balanced):
+                self._warn(f"{line}, and look at the data with `kinegraph inspect {self.clips.folder.path}`")
+                progress.warned = True
+        clipped = options.clip_gradients is not None
+        if line := spike(progress.epoch, progress.peak[1], progress.before, len(counts), clipped):
             self._warn(line)
-        at.before, at.peak[1] = loss, 0.0
+        progress.before, progress.peak[1] = loss, 0.0
 
     def _validate(self) -> dict[str, float]:
-        at = self.progress
+        """The figures of the validation part; weights that are better than all before are written."""
+        progress, options, started = self.progress, self.options, time.perf_counter()
         share_buffers(self.fabric, self.kept)
-        options, started = self.options, time.perf_counter()
         figures = self.task.validate(self.fabric, self.kept, self.val_clips, options.batch_size, options.workers)
-        self._log(mode="val", epoch=at.epoch, iter=at.step, **figures, time=time.perf_counter() - started)
+        self._log(mode="val", epoch=progress.epoch, iter=progress.step, **figures, time=time.perf_counter() - started)
         if self.fabric.is_global_zero:
             self.run.write_metrics()
-        if figures[self.options.monitor] > at.best:
-            at.best, at.best_epoch = figures[self.options.monitor], at.epoch
+        if figures[options.monitor] > progress.best:
+            progress.best, progress.best_epoch = figures[options.monitor], progress.epoch
             if self.fabric.is_global_zero:
-                self.save_weights(self.run.best, self.kept, at)
+                self.save_weights(self.run.best, self.kept, progress)
         return figures

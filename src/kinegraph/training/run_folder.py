@@ -7,12 +7,14 @@ import csv
 import errno
 import io
 import json
+import math
 import os
 import platform
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,26 @@ RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID", "OMPI_
 WINDOWS = os.name == "nt"
 BEHIND_THE_TEXT = 1 << 20  # bytes; of the lock's file
 NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
+
+
+@dataclass
+class Progress:
+    """Where a run is: epochs finished, batches done since, and the sums from which its log lines are computed.
+
+    step counts the batches of all epochs. Four sums are the loss times clips, right answers, right answers among the
+    five likeliest classes, and clips.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    best: float = -math.inf
+    best_epoch: int = 0
+    totals: list[float] = field(default_factory=lambda: [0.0] * 4)  # the four sums of this epoch
+    logged: list[float] = field(default_factory=lambda: [0.0] * 4)  # what of them is in the log
+    peak: list[float] = field(default_factory=lambda: [0.0] * 2)  # largest loss of a batch: since the log, this epoch
+    before: float = 0.0  # mean loss of the epoch before
+    warned: bool = False  # that nothing is learnt
 
 
 class RunFolder:

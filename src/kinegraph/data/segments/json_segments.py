@@ -100,7 +100,7 @@ def _of_via(content: Mapping[str, Any]) -> Iterator[tuple[Row, Unit | None]]:
 
 def _of_label_studio(tasks: list[Mapping[str, Any]]) -> Iterator[tuple[Row, Unit | None]]:
     for task in tasks:
-        data = [it for it in task.get("data", {}).values() if isinstance(it, str)]
+        data = [value for value in task.get("data", {}).values() if isinstance(value, str)]
         name = next(iter(data), str(task.get("file_upload", "")))
         for result in (result for annotation in task["annotations"] for result in annotation.get("result", ())):
             value = result["value"]

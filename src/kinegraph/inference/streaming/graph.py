@@ -65,7 +65,8 @@ class Kept:
 def _joined(kept: Sequence[Kept]) -> State:
     """One state of several people; copied only where they were not computed together."""
     together = kept[0].together
-    if all(state.together is together for state in kept) and [it.row for it in kept] == list(range(len(together[0]))):
+    in_order = [state.row for state in kept] == list(range(len(together[0])))
+    if in_order and all(state.together is together for state in kept):
         return together
     return tuple(np.concatenate(rows) for rows in zip(*(state.own for state in kept), strict=True))
 

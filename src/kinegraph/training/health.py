@@ -1,7 +1,10 @@
-"""Lines on a training that does not go well, from the figures of its epochs."""
+"""Whether a training goes well: numbers that are not finite, nothing learnt, a loss that jumps."""
 
 import math
 from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
 
 SPIKE = 5  # a batch whose loss is so many times the last epoch's, and worse than chance, is reported
 
@@ -34,3 +37,16 @@ def spike(epoch: int, peak: float, before: float, classes: int, clipped: bool) -
         f"a spike in epoch {epoch}: the loss of a batch was {peak:.3g}, on average it was {before:.3g} in the epoch "
         f"before; {remedy} may help"
     )
+
+
+def not_finite_tensor(network: nn.Module) -> str | None:
+    """The name of the first tensor of a network that has a NaN or an infinity."""
+    state = {name: tensor for name, tensor in network.state_dict().items() if tensor.is_floating_point()}
+    finite = torch.stack([tensor.isfinite().all() for tensor in state.values()]).tolist()  # waits for the GPU once
+    return next((name for name, fine in zip(state, finite, strict=True) if not fine), None)
+
+
+def first_not_finite(losses: Sequence[Tensor]) -> int | None:
+    """Which of these losses is the first NaN or infinity."""
+    wrong = (~torch.stack(list(losses)).isfinite()).nonzero()
+    return int(wrong[0]) if len(wrong) else None
