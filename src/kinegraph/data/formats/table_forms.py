@@ -38,7 +38,7 @@ from kinegraph.data.formats.holistic_columns import (
 from kinegraph.data.formats.mvnx import NAMES
 from kinegraph.data.formats.named_joints import unwrapped
 from kinegraph.data.formats.numbered_columns import WideJoint, are_numbered, numbered_joints
-from kinegraph.data.formats.sensor_columns import bodies, in_space, is_place, state_score, usual_column
+from kinegraph.data.formats.sensor_columns import bodies, in_space, is_place, state_score, usual_column, with_axes
 from kinegraph.data.formats.table_parts import Parts, is_trial, parts_line, time_of_parts
 from kinegraph.data.formats.table_times import TIMES, rate_of, with_frames
 from kinegraph.messages import did_you_mean
@@ -191,7 +191,7 @@ def renamed(header: Sequence[str]) -> list[str]:
     """The columns by the names that they have here; names that mean something already stay as they are."""
     others = {name: others for name, others in ALIASES.items() if name != "score"}
     try:
-        return list(named_columns(header, ALIASES_OF_FACTS | others).values())
+        return with_axes([*named_columns(header, ALIASES_OF_FACTS | others).values()])
     except ValueError:  # two columns of one name: said where columns are checked
         return list(header)
 
