@@ -6,11 +6,13 @@ In this order: German, French, Spanish, Italian, Portuguese, Dutch, Polish, Russ
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 ACCENTS = re.compile("[\u0300-\u036f]")  # of Latin, Greek and Cyrillic; not the marks that are letters in Japanese
 LETTERS = str.maketrans({"ß": "ss", "ı": "i", "ł": "l", "ø": "o"})
 
 
+@lru_cache(maxsize=1 << 14)
 def plain_word(name: str) -> str:
     """A name of a column in lower case, without accents, with _ between words."""
     plain = ACCENTS.sub("", unicodedata.normalize("NFKD", name.strip().lower())).translate(LETTERS)

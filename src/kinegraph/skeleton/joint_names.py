@@ -12,6 +12,7 @@ SIDES = {"l": "left", "r": "right", "lft": "left", "rgt": "right"}
 PREFIX = re.compile(
     r"^(?:\w*(?:Landmark|JointType|K4ABT_JOINT|Keypoint)[._]|(?:body|joint|pose)_(?=[A-Z]))", re.IGNORECASE
 )
+SUFFIX = re.compile(r"(?<=\w)(?:[\W_]+joint|Joint)$")  # left_knee_joint, LeftKneeJoint
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 PARTS = "shoulder|elbow|wrist|hand|finger|thumb|hip|knee|ankle|foot|heel|toe|eye|clavicle|collar"
 PARTED = {"handtip": ("hand", "tip"), "hmd": ("head",), "headset": ("head",), "controller": ("hand",)}  # of sensors
@@ -50,7 +51,7 @@ ACCLAIM = OF_ACCLAIM | {
 @lru_cache(maxsize=1 << 14)
 def plain_joint(name: str) -> str:
     """The name as built-in layouts write it: words in small letters, left or right in front."""
-    text = re.sub(r"[\W_]+", " ", PREFIX.sub("", name.strip()))
+    text = re.sub(r"[\W_]+", " ", SUFFIX.sub("", PREFIX.sub("", name.strip())))
     if not text.isascii():
         return "_".join(text.lower().split())
     words = [part for word in map(str.lower, WORD.findall(text)) for part in _parted(word)]

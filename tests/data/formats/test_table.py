@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
+from kinegraph.data.formats import csv_rows, read
 from kinegraph.data.formats import recordings as any_recordings
 from kinegraph.skeleton.layout import load_layout
 from tests.made_up import body
@@ -610,3 +611,15 @@ def test_files_named_by_parts_are_these(tmp_path):
         f"{part}{i}": {"split": part} for part in ("train", "test") for i in range(2)
     }
     assert "parts of a split by the names of files: test.csv, train.csv" in found.assumed
+
+
+def test_a_table_of_a_folder_is_parsed_three_times_at_most_and_again_when_it_changes(tmp_path, monkeypatch):
+    parsed = []
+    monkeypatch.setattr(csv_rows, "_lines", lambda path, lines=csv_rows._lines: (parsed.append(path), lines(path))[1])
+    header = ",".join(f"{name}_{axis}" for name in load_layout("coco17").joints for axis in "xy")
+    for name in "abc":
+        (tmp_path / f"{name}.csv").write_text(f"{header}\n" + f"{','.join(map(str, range(34)))}\n" * 2)
+    assert [clip.frames for clip in read(tmp_path)] == [2, 2, 2]
+    assert max(map(parsed.count, parsed)) <= 3
+    (tmp_path / "c.csv").write_text(f"{header}\n" + f"{','.join(map(str, range(7, 41)))}\n" * 2)
+    assert list(read(tmp_path))[2].keypoint[0, 0, 0, 0] == 7

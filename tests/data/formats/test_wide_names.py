@@ -138,3 +138,17 @@ def test_parts_of_holistic_with_numbers(tmp_path):
     assert len(clip.layout) == 75
     np.testing.assert_allclose(clip.keypoint[0, :, 54, 0], wrist, rtol=1e-5)
     assert "12 of 87 joints, MediaPipe's face" in found.skipped()
+
+
+@pytest.mark.parametrize("form", ["/body/{}/position", "field.skeleton.{}", "{}_joint", "Anna:{}"])
+def test_what_all_names_begin_or_end_with_is_no_part_of_a_joint(tmp_path, form):
+    names = load_layout("kinect20").joints
+    found = recordings(table(tmp_path / "a.csv", [form.format(name) for name in names], "xyz"), units="m")
+    assert (found.layout.name, [clip.keypoint.shape for clip in found.clips]) == ("kinect20", [(1, 6, 20, 3)])
+
+
+def test_one_side_of_a_body_stays_that_side(tmp_path):
+    names = ["left_shoulder", "left_elbow", "left_wrist", "left_hip", "left_knee", "left_ankle"]
+    (clip,) = recordings(table(tmp_path / "a.csv", names)).clips
+    there = [name for name, seen in zip(clip.layout.joints, clip.keypoint.any((0, 1, 3)), strict=True) if seen]
+    assert sorted(there) == sorted(names)

@@ -10,6 +10,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import suppress
+from functools import lru_cache
 from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import TextIO
@@ -45,6 +46,7 @@ OF_THOUSANDS = tuple(  # a number with thousands and decimals, one with thousand
     for whole, point, between in ((r"\d{1,3}(,\d{3})+", r"\.", ","), (r"\d{1,3}(\.\d{3})+", ",", "."))
 )
 FEWEST = 4  # columns
+SMALL = 1 << 18  # bytes of a table that is kept in memory
 BETWEEN = re.compile(r"[,;\s]+")
 IN_A_CELL = {  # the axes of a cell with several numbers; two of them stand in brackets
     "xyz": re.compile(rf"\s*[(\[]?\s*{FLOAT}(?:[,;\s]\s*{FLOAT}){{2}}\s*[)\]]?\s*"),
@@ -57,6 +59,29 @@ Row = tuple[int, list[str]]
 
 def csv_lines(path: Path) -> Iterator[Row]:
     """The rows of a table with their line numbers, the header first, in one row. Raises ValueError naming the line."""
+    about = path.stat()
+    if about.st_size > SMALL:
+        yield from _lines(path)
+        return
+    rows, error = _small_table(path, about.st_size, about.st_mtime_ns)
+    for line, row in rows:
+        yield line, [*row]
+    if error is not None:
+        raise error
+
+
+@lru_cache(maxsize=2)
+def _small_table(path: Path, size: int, changed: int) -> tuple[list[Row], Exception | None]:
+    """The rows of a table, and what ended them. Each is asked for many times, one table after another."""
+    rows: list[Row] = []
+    try:
+        rows.extend(_lines(path))
+    except (ValueError, OSError) as error:
+        return rows, error
+    return rows, None
+
+
+def _lines(path: Path) -> Iterator[Row]:
     suffix = path.suffix.lower()
     if suffix in EXCEL:
         rows = excel_rows(path)

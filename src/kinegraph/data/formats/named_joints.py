@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,19 @@ def are_joints(names: Collection[object]) -> bool:
     """Whether most of these are names of joints that some built-in layout has."""
     known = [name for name in names if isinstance(name, str) and plain_joint(name) in _known_joints()]
     return len(known) * 2 > len(names)
+
+
+def unwrapped(names: Sequence[str]) -> list[str]:
+    """The names without what all begin or end with, where only the rest is known: /body/head/position -> head."""
+    start, end = _shared(names), _shared([name[::-1] for name in names])
+    inner = [name[start : len(name) - end] for name in names]
+    return inner if are_joints(inner) and not are_joints(names) else list(names)
+
+
+def _shared(names: Sequence[str]) -> int:
+    """How many letters all names begin with, up to the last sign between words."""
+    same = "".join(letters[0] for letters in takewhile(lambda it: len({*it}) == 1, zip(*names, strict=False)))
+    return max((place + 1 for place, letter in enumerate(same) if not letter.isalnum()), default=0)
 
 
 @cache

@@ -17,6 +17,7 @@ WORDS = r"[ _.\-]*(?:world|local|camera|joint)?[ _.\-]*(?:position|posi|pos|loca
 POSITION = re.compile(rf"(.+?){WORDS}([xyz])", re.IGNORECASE)
 SHORT = re.compile(r"(.+)[ _.\-:][pt]([xyz])", re.IGNORECASE)
 BEFORE = re.compile(r"[23]d([xyz])[ _.\-](.+)", re.IGNORECASE)  # 2DX_head
+ALONG = re.compile(r"(.+?)[ _.\-:/]+([xyz])", re.IGNORECASE)
 JOINED = re.compile(r"(.*[a-z0-9])([XYZ])")
 NUMBERED = re.compile(
     r"(pose|points?|joint|keypoint|kpt?|landmark|lm|marker|node|bodypart)_?([XYZ])_?(\d{1,3})"
@@ -54,6 +55,18 @@ def in_space(columns: Sequence[str]) -> list[str]:
     """The columns without x_0 and y_0 beside X_0, Y_0 and Z_0, as OpenFace writes pixels beside mm."""
     upper = {column.lower() for column in columns if column != column.lower()}
     return ["" if column == column.lower() and column in upper else column for column in columns]
+
+
+def with_axes(columns: list[str]) -> list[str]:
+    """The columns of a table with one row per joint, of which the first head_x, head_y, head_z become x, y and z."""
+    if "joint" not in columns or {"x", "y"} & {*columns}:
+        return columns
+    found = [ALONG.fullmatch(usual_column(column)) for column in columns]
+    axes: dict[str, set[str]] = {}
+    for it in filter(None, found):
+        axes.setdefault(it[1], set()).add(it[2].lower())
+    of = next((word for word, there in axes.items() if {"x", "y"} <= there and is_place(word)), None)
+    return [it[2].lower() if it and it[1] == of else column for it, column in zip(found, columns, strict=True)]
 
 
 def is_place(joint: str) -> bool:

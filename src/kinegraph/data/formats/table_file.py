@@ -52,6 +52,7 @@ OF_COMMENTS = {  # what comments above a table may say
         "sampling_rate",
         "sampling_frequency",
         "sample_rate",
+        "frequency",
         "rate",
         "hz",
         "capture_rate",
@@ -282,7 +283,8 @@ def _joined(folder: Path, paths: Sequence[Path], files: Sequence[TableFile]) -> 
 
 def _others(folder: Path, paths: Sequence[Path]) -> tuple[str, ...]:
     """A line on tables in a folder that are none of joints, such as one of labels."""
-    tables = [path for path in _candidates(folder) if path.suffix.lower() in TABLES and path not in paths]
+    read = {*paths}
+    tables = [path for path in _candidates(folder) if path.suffix.lower() in TABLES and path not in read]
     named = first_few([path.relative_to(folder).as_posix() for path in tables])
     return (f"tables without joints: {named}; --labels-file FILE reads labels",) if tables else ()
 

@@ -18,6 +18,7 @@ Frame, Pelvis x, L5 x, Right Shoulder x ...    segments of Xsens MVN, by the nam
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -35,8 +36,9 @@ from kinegraph.data.formats.holistic_columns import (
     without,
 )
 from kinegraph.data.formats.mvnx import NAMES
+from kinegraph.data.formats.named_joints import unwrapped
 from kinegraph.data.formats.numbered_columns import WideJoint, are_numbered, numbered_joints
-from kinegraph.data.formats.sensor_columns import bodies, in_space, is_place, state_score, usual_column
+from kinegraph.data.formats.sensor_columns import bodies, in_space, is_place, state_score, usual_column, with_axes
 from kinegraph.data.formats.table_parts import Parts, is_trial, parts_line, time_of_parts
 from kinegraph.data.formats.table_times import TIMES, rate_of, with_frames
 from kinegraph.messages import did_you_mean
@@ -50,8 +52,8 @@ ALIASES = {
               "frame_order", "video_frame", "framenum", "framenumber", "frameno", *WORDS["frame"], *TIMES),
     "joint": ("landmark", "landmark_id", "landmark_name", "landmark_index", "landmark_idx", "keypoint", "keypoint_id",
               "keypoint_idx", "keypoint_name", "joint_id", "joint_name", "joint_index", "bodypart", "body_part",
-              "part", "point", "marker", "bone", "bone_name", "segment", "jointtype", "joint_type", "jointname",
-              *WORDS["joint"], "id"),
+              "part", "point", "marker", "bone", "bone_name", "segment", "child_frame_id", "jointtype", "joint_type",
+              "jointname", *WORDS["joint"], "id"),
     "person": ("person_id", "track_id", "track", "body", "body_id", "pid", "individual", "hand", "handedness",
                "bodyid", "bodyindex", "bodyindexid", "body_index", "trackingid", "tracking_id", "pose_id",
                "pose_index", "individual_id", "animal", "animal_id", "mouse", "mouse_id", "instance_id", "skeleton_id"),
@@ -93,16 +95,15 @@ def table_lines(path: Path, label: str | None = None) -> Iterator[Row]:
     header, named, joints, lines = _opened(path, label)
     names = {column.lower() for column in named}
     clip = named.index("clip") if "clip" in named else None
-    line = 1
     if joints:
-        yield from _long(path, line, named, joints, lines)
+        yield from _long(path, named, joints, lines)
         return
     named, lines = _with_scores(named, lines)
     if clip is not None or "clip" in names or not {*NEEDED[1:]} <= names or did_you_mean("clip", names):
-        yield line, named
+        yield 1, named
         yield from lines
         return
-    yield line, [*named, "clip"]
+    yield 1, [*named, "clip"]
     part = 0
     for line, row in lines:
         if row[0].strip().lower() == BREAK:
@@ -190,7 +191,7 @@ def renamed(header: Sequence[str]) -> list[str]:
     """The columns by the names that they have here; names that mean something already stay as they are."""
     others = {name: others for name, others in ALIASES.items() if name != "score"}
     try:
-        return list(named_columns(header, ALIASES_OF_FACTS | others).values())
+        return with_axes([*named_columns(header, ALIASES_OF_FACTS | others).values()])
     except ValueError:  # two columns of one name: said where columns are checked
         return list(header)
 
@@ -200,6 +201,11 @@ def renamed(header: Sequence[str]) -> list[str]:
 
 def wide_joints(header: Sequence[str]) -> list[WideJoint]:
     """The joints of a table that has one row per frame; none for another table."""
+    return [*_wide_joints(tuple(header))]
+
+
+@lru_cache  # the files of a folder have one header
+def _wide_joints(header: tuple[str, ...]) -> Sequence[WideJoint]:
     columns = in_space([*map(usual_column, header)])
     for pattern in WIDE:
         found: dict[str, dict[str, int]] = {}
@@ -256,7 +262,7 @@ def _names(joints: Sequence[str]) -> list[str]:
         return [name_of_part(part[1].lower(), int(part[2])) for part in parts if part]
     numbers = [re.fullmatch(r"(.*?)(\d{1,3})", joint) for joint in joints]
     if not all(numbers) or len({number[1] for number in numbers if number}) > 1:
-        return list(joints)
+        return unwrapped(joints)
     places = [int(number[2]) for number in numbers if number]
     first = 1 if min(places) == 1 and max(places) == len(places) else 0  # counted from 1
     return [str(place - first) for place in places]
@@ -377,16 +383,14 @@ def _frames(path: Path, header: Sequence[str], lines: Iterator[Row]) -> Iterator
         yield line, clip, frame, row
 
 
-def _long(
-    path: Path, line: int, header: Sequence[str], joints: Sequence[WideJoint], lines: Iterator[Row]
-) -> Iterator[Row]:
+def _long(path: Path, header: Sequence[str], joints: Sequence[WideJoint], lines: Iterator[Row]) -> Iterator[Row]:
     """One row per joint from each row of a wide table."""
     columns, axes, others = _parts_of_row(header, joints)
     kept = [header.index(name) for name in others]
     several = bodies([joint.name for joint in joints]) if "person" not in others else None
     who = [[person] for person, _ in several] if several else [[]] * len(joints)
     names = [name for _, name in several] if several else [joint.name for joint in joints]
-    yield line, [*columns, *(["person"] if several else []), *others]
+    yield 1, [*columns, *(["person"] if several else []), *others]
     for line, clip, frame, row in _frames(path, header, lines):
         rest = [row[it] for it in kept]
         for joint, name, person in zip(joints, names, who, strict=True):

@@ -22,8 +22,8 @@ from kinegraph.messages import quoted
 
 TIMES = ("timestamp", "time", "time_s", "time_sec", "timestamp_s", "seconds", "time_ms", "timestamp_ms", "time_us",
          "timestamp_us", "timestamp_usec", "time_usec", "timestamp_ns", "datetime", "time_stamp", "t", "t_s", "t_ms",
-         "t_us", "epoch", "epoch_ms", "unix_time", "unix_timestamp", "elapsed", "elapsed_time", "%time", "trial_time",
-         *WORDS["time"])  # fmt: skip
+         "t_us", "epoch", "epoch_ms", "unix_time", "unix_timestamp", "elapsed", "elapsed_time", "%time", "__time",
+         "trial_time", *WORDS["time"])  # fmt: skip
 CLOCK = re.compile(r"(?:\b(\d{1,2}):)?(\d{1,2}):(\d{2}(?:[.,]\d+)?)\s*([ap]m)?\s*$", re.IGNORECASE)
 DURATION = re.compile(r"(\d+\.?\d*(?:e-?\d+)?)\s*(s|sec|seconds?|ms|msec|min|minutes?|hr)", re.IGNORECASE)
 IN_SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "min": 60.0,
