@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from kinegraph.evaluation import probabilities
+from kinegraph.evaluation import calibration
+from kinegraph.evaluation.calibration import auroc, brier_score, log_loss
 from kinegraph.evaluation.metrics import evaluate, figure_lines, macro_f1
-from kinegraph.evaluation.probabilities import auroc, brier_score, log_loss
 
 ALL = ("macro_f1", "auroc", "brier_score", "log_loss")
 
@@ -38,7 +38,7 @@ def test_parts_change_nothing(monkeypatch):
     rng = np.random.default_rng(1)
     scores, labels = rng.normal(size=(50, 4)).astype(np.float32), rng.integers(0, 4, 50)
     once = evaluate(scores, labels, ALL)
-    monkeypatch.setattr(probabilities, "PART", 7)
+    monkeypatch.setattr(calibration, "PART", 7)
     assert evaluate(scores, labels, ALL) == pytest.approx(once)
 
 

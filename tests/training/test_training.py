@@ -19,8 +19,8 @@ from kinegraph.data.dataset import write_dataset
 from kinegraph.models.protogcn import first_means
 from kinegraph.models.weights import load_model
 from kinegraph.training import distributed
-from kinegraph.training.averaging import Averaged
 from kinegraph.training.loop import Training
+from kinegraph.training.optim import Averaged
 from tests import made_up
 from tests.training.killed import killed_after
 

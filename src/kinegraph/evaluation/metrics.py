@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from jaxtyping import Bool, Float, Int, Integer, Shaped
 
-from kinegraph.evaluation.probabilities import auroc, brier_score, log_loss
+from kinegraph.evaluation.calibration import auroc, brier_score, log_loss
 from kinegraph.messages import counted, did_you_mean
 
 NORMAL = 1000  # classes, from which on the mean over them follows the normal law

@@ -18,12 +18,11 @@ from torch import Tensor, nn
 
 from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.data.windows import WindowDataset
-from kinegraph.training.averaging import Averaged
 from kinegraph.training.distributed import naming_lost_processes, share_buffers, stop_request
 from kinegraph.training.health import at_chance, first_not_finite, not_finite_tensor, spike
 from kinegraph.training.losses import class_counts
 from kinegraph.training.observers import Callbacks, Loggers, TrainingDisplay
-from kinegraph.training.optim import graph_parameters
+from kinegraph.training.optim import Averaged, graph_parameters
 from kinegraph.training.options import TrainOptions, loggers_of
 from kinegraph.training.run_folder import Progress, RunFolder
 from kinegraph.training.tasks import ClipTask, Task

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kinegraph.cli import main
-from kinegraph.data.formats import recognise, recordings
+from kinegraph.data.formats import read, recognise, recordings
 from kinegraph.data.formats.clip_files import Levels, levels_of, said_by_folders
 
 FORMS = [
@@ -87,3 +87,10 @@ def test_a_dataset_folder_is_one_whatever_its_texts_say(tmp_path):
         main(["prepare", str(tmp_path / "a.npy"), str(out), "--layout", "jhmdb15", "--source", "joint_positions"]) == 0
     )
     assert recognise(out)[0].NAME == "dataset"
+
+
+@pytest.mark.parametrize("format", ["msr", "msr-daily", "kard", "utkinect", "uav-human", "irds"])
+def test_a_data_set_says_how_its_files_are_named(tmp_path, format):
+    (tmp_path / "other.txt").write_text("1 2 3 4\n")
+    with pytest.raises(ValueError, match=r"other\.txt has another name than the files of this data set, such as \w+"):
+        list(read(tmp_path / "other.txt", format))

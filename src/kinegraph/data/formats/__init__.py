@@ -6,6 +6,8 @@ A module of FORMATS has
     SUFFIXES, BELOW                  the usual ends of its files' names; formats may share one. A file that no `detect`
                                      knows goes to the first in FORMATS that has its end. BELOW: in folders alone
     detect(path) -> str | None       why the path has this format, by its content; None where it has another one
+    OWN_NAMES                        True where `detect` knows a file by a name that no other format has: no other
+                                     format after it in FORMATS is asked about that file
     read(path, **options)            -> Recordings, whose clips are SkeletonClips and Faults; raises ValueError for a
                                      file of which nothing can be read. Its keyword arguments are its options.
     read_whole(path)                 -> Recordings that `read` cuts into clips, as they are; of few formats
@@ -23,7 +25,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
-from kinegraph.data.cleaning import Smoothing
 from kinegraph.data.folders import listed_once
 from kinegraph.data.formats import (
     aist,
@@ -93,12 +94,13 @@ from kinegraph.data.formats.data_frames import as_file, is_frame
 from kinegraph.data.formats.file_kinds import known_by_name, other_kinds
 from kinegraph.data.formats.labels_file import labelled
 from kinegraph.data.formats.people import changed_rows, followed
-from kinegraph.data.formats.recordings import UNITS, FormatError, Item, OneOfSeveral, Recordings, check_readable
+from kinegraph.data.formats.recordings import FormatError, Item, OneOfSeveral, Recordings, check_readable, with_somebody
 from kinegraph.data.formats.steps import (
     CLEANING,
     OnFault,
     as_asked,
     by_policy,
+    check_common,
     checked,
     cleaning,
     mapped,
@@ -112,7 +114,6 @@ from kinegraph.data.formats.unknown import advice, contents, not_here
 from kinegraph.data.formats.unstated import decided
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.geometry import Up
 from kinegraph.skeleton.layout import JointLayout
 
 FORMATS: tuple[ModuleType, ...] = (
@@ -247,6 +248,7 @@ def _read_by(
         if reason.startswith(BY_ENDING) and getattr(error, "kind", "") not in SAID:  # no format knew the file
             error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")
         raise _named(path, options, error) from None
+    found = replace(found, clips=with_somebody(found.clips))
     rest = {name: value for name, value in options.items() if name not in own}
     if module is not folder:
         lines = line_on_folders(path, found) if path.is_dir() else ()
@@ -304,8 +306,12 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
 
 def _claims(path: Path, modules: Sequence[ModuleType]) -> list[tuple[ModuleType, str]]:
     """The modules that read a path, and why; one of `ASKED_LAST` alone, and only where no other does."""
-    first = [module for module in modules if module not in ASKED_LAST]
-    claims = [(module, reason) for module in first if (reason := module.detect(path))]
+    claims: list[tuple[ModuleType, str]] = []
+    for module in (module for module in modules if module not in ASKED_LAST):
+        if reason := module.detect(path):
+            claims.append((module, reason))
+            if path.is_file() and getattr(module, "OWN_NAMES", False):
+                break
     for module in ASKED_LAST:
         if not claims and module in modules and (reason := module.detect(path)):
             claims = [(module, reason)]
@@ -349,21 +355,6 @@ def check_options(module: ModuleType, options: Mapping[str, object], fixed: Mapp
         words = [choice for choice in choices if isinstance(choice, str)]
         if words and isinstance(value, str) and value not in words:
             raise ValueError(f"{option} '{value}' is not for {module.NAME}, expected {' or '.join(words)}")
-
-
-def check_common(options: Mapping[str, Any]) -> None:
-    """Raises ValueError for a value that an option of every format cannot have."""
-    for name, known in (("units", UNITS), ("up", get_args(Up))):
-        if name in options and options[name] not in known:
-            raise ValueError(f"--{name} is '{options[name]}', expected {', '.join(known[:-1])} or {known[-1]}")
-    for name, least in (("fill", 1), ("jumps", 0.0), ("min_score", 0.0)):
-        if name in options and not options[name] >= least:
-            raise ValueError(f"--{name.replace('_', '-')} is {options[name]}, expected at least {least:g}")
-    if options.get("smooth", "savgol") not in get_args(Smoothing):
-        raise ValueError(f"--smooth is '{options['smooth']}', expected {' or '.join(get_args(Smoothing))}")
-    for name in ("fps", "resample_fps"):
-        if name in options and not 0 < options[name] < 1e6:
-            raise ValueError(f"--{name.replace('_', '-')} is {options[name]:g}, expected frames a second, such as 30")
 
 
 # ---- clips -----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import numpy as np
 
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, first_readable, named_apart
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings
 from kinegraph.safe_pickle import load_pickle
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
@@ -83,9 +83,6 @@ def _clips(file: ClipFile, deep: bool) -> Iterator[Item]:
         name = file.name if deep else f"{file.name}-c{camera:02}"
         seen = array.any(2) if deep else array[..., 2] > 0
         place = array if deep else array[..., :2]
-        if not seen.any():
-            yield nobody(name)
-            continue
         yield SkeletonClip(
             keypoint=np.where(seen[..., None], place, 0)[None],
             layout=load_layout(LAYOUT),

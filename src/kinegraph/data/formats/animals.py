@@ -15,7 +15,7 @@ from kinegraph.data.formats.clip_files import ClipFile, clips_of, first_readable
 from kinegraph.data.formats.conventions import as_shares
 from kinegraph.data.formats.deeplabcut import layout_of, middle_of, part_of_joint
 from kinegraph.data.formats.named_joints import built_in
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings
 from kinegraph.messages import counted, first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import INFERRED, LONGEST_NAME, MOST_JOINTS, JointLayout, load_layout
@@ -130,8 +130,6 @@ def _clip(file: ClipFile, found: Tracks, layout: JointLayout, deep: bool) -> Ite
     columns = [found.nodes.index(place[joint]) if joint in place else -1 for joint in layout.joints]
     there = np.array(columns) >= 0
     seen = np.isfinite(found.keypoint).all(3)[:, :, columns] & there
-    if not seen.any():
-        return nobody(file.name)
     score = None if found.score is None else as_shares(found.score[:, :, columns])
     return SkeletonClip(
         keypoint=np.where(seen[..., None], found.keypoint[:, :, columns], 0).astype(np.float32),

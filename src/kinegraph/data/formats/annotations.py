@@ -30,7 +30,7 @@ from kinegraph.data.formats.axes import FRAMES_FIRST, NO_PEOPLE, frames_come_fir
 from kinegraph.data.formats.companion import beside, checked, completed, read_about
 from kinegraph.data.formats.conventions import SCORES, is_name, is_ntu, layout_for, names_of_classes
 from kinegraph.data.formats.people import BodyPolicy
-from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of, nobody
+from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of
 from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_split
 from kinegraph.messages import counted, first_few
 from kinegraph.safe_packed import unpacked
@@ -336,25 +336,21 @@ def _clips(found: Annotations, layout: JointLayout, skeletons: kpfiles.Skeletons
             if not found.about:  # what we wrote ourselves comes back as it was
                 present = keypoint.any((1, 2, 3))
                 keypoint, score = keypoint[present], None if score is None else score[present]
-            if len(keypoint):
-                clip = SkeletonClip(
-                    keypoint=keypoint,
-                    layout=layout,
-                    name=found.names[i],
-                    label=label_of(item),
-                    score=score,
-                    fps=fps_of(item),
-                    image_size=image_size_of(item),
-                    attributes={key: values[i] for key, values in attributes.items()},
-                    splits={split: parts[i] for split, parts in found.splits.items()},
-                )
+            clip = SkeletonClip(
+                keypoint=keypoint,
+                layout=layout,
+                name=found.names[i],
+                label=label_of(item),
+                score=score,
+                fps=fps_of(item),
+                image_size=image_size_of(item),
+                attributes={key: values[i] for key, values in attributes.items()},
+                splits={split: parts[i] for split, parts in found.splits.items()},
+            )
         except ValueError as error:
             yield fault_of(error, found.names[i])
             continue
-        if len(keypoint):
-            yield completed(clip, found.about)
-        else:
-            yield nobody(found.names[i])
+        yield completed(clip, found.about)
 
 
 def _layout_for(joints: int, given: str | None) -> JointLayout:

@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from kinegraph.data.formats.clip_columns import ClipColumns, facts
 from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, reason_of, text_of
-from kinegraph.data.formats.recordings import Item, Recordings, nobody
+from kinegraph.data.formats.recordings import Item, Recordings
 from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
@@ -83,8 +83,6 @@ def listed(folder: Path) -> dict[str, str]:
 
 def _clip(file: ClipFile, about: ClipColumns) -> Item:
     joints, score = read_joints(file.path)
-    if not joints.any():
-        return nobody(file.name)
     return SkeletonClip(
         keypoint=joints[None],
         layout=load_layout(LAYOUT),

@@ -78,6 +78,14 @@ def files_named(
     return named_apart([ClipFile(file.path, name(file.path)) for file in clip_files(path, endings, is_one)[0]], path)
 
 
+def name_parts(file: Path, pattern: re.Pattern[str], example: str) -> re.Match[str]:
+    """What the name of a file says, with or without its ending. Raises ValueError for another name than `example`."""
+    match = pattern.fullmatch(file.stem) or pattern.fullmatch(file.name)
+    if match is None:
+        raise FormatError("name", f"{file} has another name than the files of this data set, such as {example}")
+    return match
+
+
 def named_apart(files: Sequence[ClipFile], top: Path) -> list[ClipFile]:
     """The files; where several have one name, their clips are named with the folders below `top`, too."""
     times = Counter(file.name for file in files)

@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.clip_files import text_of
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, nobody
+from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings
 from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
@@ -73,9 +73,6 @@ def _clips(file: Path, rows: Float[np.ndarray, "rows width"], starts: np.ndarray
             yield Fault(f"is of actor {actor:g}, action {action:g}, or of several; there are 9 actions", name, "label")
             continue
         joints = part[:, 3:].reshape(1, -1, JOINTS, 3).astype(np.float32)
-        if not joints.any():
-            yield nobody(name)
-            continue
         yield SkeletonClip(
             keypoint=joints,
             layout=load_layout(LAYOUT),

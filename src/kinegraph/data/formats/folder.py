@@ -10,7 +10,7 @@ import numpy as np
 from kinegraph.data.dataset import open_dataset
 from kinegraph.data.dataset_read import read_about
 from kinegraph.data.dataset_write import COLUMNS
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
+from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of
 from kinegraph.skeleton.clip import SkeletonClip
 
 NAME = "dataset"
@@ -45,8 +45,7 @@ def read(path: Path, *, split: str | None = None, part: str | None = None) -> Re
     def clips() -> Iterator[Item]:
         for i in chosen:
             try:
-                clip = dataset[i]
-                yield clip if clip.keypoint.any() else nobody(clip.name)
+                yield dataset[i]
             except ValueError as error:
                 yield Fault(fault_of(error, dataset.names[i]).message, dataset.names[i], "not_finite")
 

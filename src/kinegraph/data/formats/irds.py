@@ -17,19 +17,28 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, reason_of, text_of
-from kinegraph.data.formats.recordings import Item, Recordings, nobody
+from kinegraph.data.formats.clip_files import (
+    ClipFile,
+    clip_files,
+    clips_of,
+    name_parts,
+    named_apart,
+    reason_of,
+    text_of,
+)
+from kinegraph.data.formats.recordings import Item, Recordings
 from kinegraph.data.formats.text import LARGEST_NUMBER, first_numbers, table_of_numbers
 from kinegraph.messages import counted, first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
 NAME, TITLE = "irds", "IntelliRehabDS's joints (.txt, .csv)"
-SUFFIXES = (".txt", ".csv")
+SUFFIXES, OWN_NAMES = (".txt", ".csv"), True
 LAYOUT, JOINTS = "ntu25", 25
 FPS = 30.0
 LICENCE = "CC BY 4.0"
 FILE_NAME = re.compile(r"(\d{3})_(\d+)_([0-8])_(\d+)_([123])_([a-z-]+)", re.IGNORECASE)
+EXAMPLE = "303_18_4_10_1_stand.txt"
 GESTURES = (
     "elbow flexion left", "elbow flexion right", "shoulder flexion left", "shoulder flexion right",
     "shoulder abduction left", "shoulder abduction right", "shoulder forward elevation", "side tap left",
@@ -79,12 +88,8 @@ def read(path: Path) -> Recordings:
 
 
 def _clip(file: ClipFile) -> Item:
-    match = FILE_NAME.fullmatch(file.name)
-    if match is None:
-        raise ValueError(f"{file.path} has another name than IntelliRehabDS's files, such as 303_18_4_10_1_stand.txt")
+    match = name_parts(file.path, FILE_NAME, EXAMPLE)
     joints, score = read_raw(file.path) if _is_raw(file.path) else (read_simplified(file.path), None)
-    if not joints.any():
-        return nobody(file.name)
     subject, _, gesture, repetition, correct = map(int, match.groups()[:5])
     return SkeletonClip(
         keypoint=joints[None],

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, reason_of, text_of
-from kinegraph.data.formats.recordings import Item, Recordings, nobody
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, name_parts, reason_of, text_of
+from kinegraph.data.formats.recordings import Item, Recordings
 from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
 NAME, TITLE = "kard", "KARD's skeletons (.txt)"
-SUFFIXES = (".txt",)
+SUFFIXES, OWN_NAMES = (".txt",), True
 LAYOUT = "openni15"
 ORDER = (
     "head", "neck", "right_shoulder", "right_elbow", "right_hand", "left_shoulder", "left_elbow", "left_hand", "torso",
@@ -29,6 +29,7 @@ ORDER = (
 FPS = 30.0
 METRES = 0.001
 FILE_NAME = re.compile(r"(a(\d\d)_s(\d\d)_e(\d\d))_realworld", re.IGNORECASE)
+EXAMPLE = "a04_s03_e02_realworld.txt"
 ACTIVITIES = (
     "horizontal arm wave", "high arm wave", "two hand wave", "catch cap", "high throw", "draw x", "draw tick",
     "toss paper", "forward kick", "side kick", "take umbrella", "bend", "hand clap", "walk", "phone call", "drink",
@@ -61,13 +62,9 @@ def read(path: Path) -> Recordings:
 
 
 def _clip(file: ClipFile) -> Item:
-    match = FILE_NAME.fullmatch(file.path.stem)
-    joints = read_joints(file.path)
-    if match is None or not joints.any():
-        return nobody(file.name)
-    activity, subject, repetition = map(int, match.group(2, 3, 4))
+    activity, subject, repetition = map(int, name_parts(file.path, FILE_NAME, EXAMPLE).group(2, 3, 4))
     return SkeletonClip(
-        keypoint=joints[None],
+        keypoint=read_joints(file.path)[None],
         layout=load_layout(LAYOUT),
         name=file.name,
         label=activity - 1,

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, reason_of, text_of
-from kinegraph.data.formats.recordings import Item, Recordings, nobody
+from kinegraph.data.formats.recordings import Item, Recordings
 from kinegraph.data.formats.text import rows_of_numbers
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
@@ -74,8 +74,6 @@ def read(path: Path) -> Recordings:
 def _clip(file: ClipFile, top: Path) -> Item:
     rows = read_rows(file.path)
     tracked = rows[..., 3] > 0
-    if not tracked.any():
-        return nobody(file.name)
     place = file.path.absolute().parts if top.is_file() else (*top.absolute().parts[-1:], *file.name.split("/"))
     exercise = next((found[1] for part in reversed(place[-5:]) if (found := EXERCISE.search(part))), None)
     subject = next((part.upper() for part in reversed(place) if SUBJECT.fullmatch(part)), None)

@@ -178,8 +178,6 @@ def _clip(file: ClipFile, paths: Sequence[Path], layout: JointLayout) -> Item:
                     continue
                 rows[people[body.person], number, _joint(file.path, joint, place, len(layout))] = values
     seen = (rows[..., 3:] > 0) & rows[..., :3].any(-1, keepdims=True)
-    if not seen.any():
-        return nobody(file.name)
     return SkeletonClip(
         keypoint=np.where(seen, rows[..., :3], 0),
         layout=layout,

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, reason_of
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings
 from kinegraph.data.formats.tree_file import Tree, members, read_tree
 from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
@@ -72,8 +72,6 @@ def _clip(file: ClipFile) -> Item:
     for number, frame in enumerate(hands):
         for side, joints in frame:
             keypoint[names.index(side), number] = joints
-    if not keypoint.any():
-        return nobody(file.name)
     return SkeletonClip(
         keypoint=keypoint,
         layout=load_layout(LAYOUT),

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import ClipFile, clips_of, first_readable, with_split
 from kinegraph.data.formats.deeplabcut import layout_of
-from kinegraph.data.formats.recordings import METRES, FormatError, Item, Recordings, nobody
+from kinegraph.data.formats.recordings import METRES, FormatError, Item, Recordings
 from kinegraph.data.large import blocks, zeros
 from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip
@@ -226,8 +226,6 @@ def _clip(file: ClipFile, layout: JointLayout, read_file: Callable[[Path, Wanted
     joints = {*map(plain_joint, layout.joints)}
     found = read_file(file.path, lambda name: plain_joint(_own_name(name)) in joints, True)
     keypoint = _people(found, layout)
-    if not len(keypoint):
-        return nobody(file.name)
     return SkeletonClip(
         keypoint=keypoint, layout=layout, name=file.name, label=file.label, fps=found.rate, splits=file.splits
     )

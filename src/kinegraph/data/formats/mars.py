@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, clip_files, first_readable, reason_of
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of
 from kinegraph.data.split_names import PARTS
 from kinegraph.safe_io import read_json
 from kinegraph.skeleton.clip import SkeletonClip
@@ -104,8 +104,6 @@ def _clips(file: ClipFile, vocabulary: tuple[str, ...]) -> Iterator[Item]:
 def _clip(file: ClipFile, name: str, content: Mapping, vocabulary: tuple[str, ...], several: bool) -> Item:
     keypoint = _array(content, "keypoints", (2, 2, len(LAYOUT))).transpose(1, 0, 3, 2)
     score = _array(content, "scores", (2, len(LAYOUT))).swapaxes(0, 1) if "scores" in content else None
-    if not keypoint.any():
-        return nobody(name)
     segments = None
     if vocabulary:
         labels, frames = np.array(content.get("annotations", [])), keypoint.shape[1]

@@ -16,19 +16,28 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, reason_of, text_of
-from kinegraph.data.formats.recordings import Item, Recordings, nobody
+from kinegraph.data.formats.clip_files import (
+    ClipFile,
+    clip_files,
+    clips_of,
+    name_parts,
+    named_apart,
+    reason_of,
+    text_of,
+)
+from kinegraph.data.formats.recordings import Item, Recordings
 from kinegraph.data.formats.text import rows_of_numbers
 from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
 NAME, TITLE = "msr", "MSR-Action3D's skeletons (.txt)"
-SUFFIXES = (".txt",)
+SUFFIXES, OWN_NAMES = (".txt",), True
 LAYOUT, JOINTS = "msr20", 20
 FPS = 15.0
 PICTURE = (320, 240)
 FILE_NAME = re.compile(r"(a(\d\d)_s(\d\d)_e(\d\d))(?:_skeleton(?:_proj|(3D))?)?\.txt", re.IGNORECASE)
+EXAMPLE = "a18_s01_e01_skeleton3D.txt"
 ACTIONS = (
     "high arm wave", "horizontal arm wave", "hammer", "hand catch", "forward punch", "high throw", "draw x",
     "draw tick", "draw circle", "hand clap", "two hand wave", "side boxing", "bend", "forward kick", "side kick",
@@ -58,7 +67,7 @@ def _is_named(file: Path) -> bool:
 def read(path: Path) -> Recordings:
     """The clips of a folder of such files, in the order of their names, or of one file."""
     files = [
-        ClipFile(file.path, FILE_NAME.fullmatch(file.path.name)[1].lower())
+        ClipFile(file.path, name_parts(file.path, FILE_NAME, EXAMPLE)[1].lower())
         for file in clip_files(path, SUFFIXES, _is_named)[0]
     ]
     in_metres = {file.name for file in files if _says_metres(file)}
@@ -80,7 +89,7 @@ def read(path: Path) -> Recordings:
 
 
 def _says_metres(file: ClipFile) -> bool:
-    return FILE_NAME.fullmatch(file.path.name)[5] is not None
+    return name_parts(file.path, FILE_NAME, EXAMPLE)[5] is not None
 
 
 def _is_picture(files: Sequence[ClipFile]) -> bool:
@@ -95,12 +104,10 @@ def _is_picture(files: Sequence[ClipFile]) -> bool:
 
 def _clip(file: ClipFile, flat: bool) -> Item:
     rows = read_rows(file.path)
-    if not rows[..., :3].any():
-        return nobody(file.name)
     if flat != (np.abs(rows[..., :2]).max() > IN_METRES):
         kinds = ("metres", "pixels")
         raise ValueError(f"{file.path} is in {kinds[not flat]}, the first file is in {kinds[flat]}: read them apart")
-    action, subject, episode = map(int, FILE_NAME.fullmatch(file.path.name).group(2, 3, 4))
+    action, subject, episode = map(int, name_parts(file.path, FILE_NAME, EXAMPLE).group(2, 3, 4))
     return SkeletonClip(
         keypoint=rows[None, ..., : 2 if flat else 3],
         layout=load_layout(LAYOUT),

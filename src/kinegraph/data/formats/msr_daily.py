@@ -19,18 +19,19 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, reason_of, text_of
-from kinegraph.data.formats.recordings import Item, Recordings, nobody
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, name_parts, reason_of, text_of
+from kinegraph.data.formats.recordings import Item, Recordings
 from kinegraph.data.formats.text import first_numbers, rows_of_numbers
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
 NAME, TITLE = "msr-daily", "MSR Daily Activity 3D's skeletons (.txt)"
-SUFFIXES = (".txt",)
+SUFFIXES, OWN_NAMES = (".txt",), True
 LAYOUT, JOINTS = "kinect20", 20
 ROWS = 2 * JOINTS  # of a person
 FPS = 30.0
 FILE_NAME = re.compile(r"(a(\d\d)_s(\d\d)_e(\d\d))_skeleton", re.IGNORECASE)
+EXAMPLE = "a01_s01_e01_skeleton.txt"
 ACTIONS = (
     "drink", "eat", "read book", "call cellphone", "write on a paper", "use laptop", "use vacuum cleaner", "cheer up",
     "sit still", "toss paper", "play game", "lie down on sofa", "walk", "play guitar", "stand up", "sit down",
@@ -69,15 +70,11 @@ def read(path: Path) -> Recordings:
 
 
 def _clip(file: ClipFile) -> Item:
-    match = FILE_NAME.fullmatch(file.path.stem)
+    action, subject, episode = map(int, name_parts(file.path, FILE_NAME, EXAMPLE).group(2, 3, 4))
     frames = read_frames(file.path)
-    people = max(map(len, frames), default=0)
-    if match is None or not people:
-        return nobody(file.name)
-    rows = np.zeros((people, len(frames), JOINTS, 4), np.float32)
+    rows = np.zeros((max(map(len, frames)), len(frames), JOINTS, 4), np.float32)
     for number, frame in enumerate(frames):
         rows[: len(frame), number] = frame
-    action, subject, episode = map(int, match.group(2, 3, 4))
     return SkeletonClip(
         keypoint=np.ascontiguousarray(rows[..., :3]),
         layout=load_layout(LAYOUT),

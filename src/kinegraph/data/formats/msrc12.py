@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, files_named, reason_of, text_of
-from kinegraph.data.formats.recordings import Item, Recordings, nobody
+from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, files_named, name_parts, reason_of, text_of
+from kinegraph.data.formats.recordings import Item, Recordings
 from kinegraph.data.formats.text import LARGEST_NUMBER, first_numbers, table_of_numbers
 from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
@@ -32,6 +32,7 @@ LONGEST = 3_000_000  # microseconds before an action point
 LATEST = 1e17  # microseconds, of times that count from long ago
 TICKS = 49875 / 1000  # a microsecond
 FILE_NAME = re.compile(r"P(\d)_(\d)_(\d{1,2})A?_p(\d\d)", re.IGNORECASE)
+EXAMPLE = "P1_1_10_p06.csv"
 GESTURES = (
     "lift outstretched arms", "duck", "push right", "goggles", "wind it up", "shoot", "bow", "throw", "had enough",
     "change weapon", "beat both", "kick",
@@ -87,10 +88,7 @@ def _clips(file: ClipFile) -> Iterator[Item]:
 
 
 def _clip(file: ClipFile, name: str, joints: Float[np.ndarray, "T 20 3"], score: Float[np.ndarray, "T 20"]) -> Item:
-    match = FILE_NAME.fullmatch(file.path.stem)
-    if not joints.any() or match is None:
-        return nobody(name)
-    instruction, modality, gesture, subject = map(int, match.groups())
+    instruction, modality, gesture, subject = map(int, name_parts(file.path, FILE_NAME, EXAMPLE).groups())
     return SkeletonClip(
         keypoint=joints[None],
         layout=load_layout(LAYOUT),

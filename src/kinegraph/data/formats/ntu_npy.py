@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, reason_of
 from kinegraph.data.formats.ntu import FILE_NAME, LICENCE, _Names, class_names
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings
 from kinegraph.messages import quoted
 from kinegraph.safe_npz import load_npy_object
 from kinegraph.skeleton.layout import load_layout
@@ -64,8 +64,6 @@ def _name(file: Path) -> str:
 
 def _clip(file: ClipFile, names: _Names) -> Item:
     people = read_file(file.path)
-    if not people.any():
-        return nobody(file.name)
     return names.clip(file.path.with_name(f"{file.name}.skeleton"), people)
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, reason_of
 from kinegraph.data.formats.json_rows import array_of
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings
 from kinegraph.messages import quoted
 from kinegraph.safe_io import read_json
 from kinegraph.skeleton.clip import SkeletonClip
@@ -70,8 +70,6 @@ def _clip(file: ClipFile) -> Item:
         raise ValueError(f"{file.path} is no object with 'skeletons'")
     joints = _joints(file.path, content["skeletons"])
     label = _label(file, content.get("label"))
-    if not joints.any():
-        return nobody(file.name)
     match = CLIP_NAME.fullmatch(file.path.stem)
     numbers = [int(number) for number in match.groups()] if match else []
     return SkeletonClip(

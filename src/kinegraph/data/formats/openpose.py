@@ -48,7 +48,7 @@ from kinegraph.data.formats.openpose_files import (
 )
 from kinegraph.data.formats.openpose_parts import BODIES, Part, layout_with
 from kinegraph.data.formats.people import further_people
-from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, fault_of, nobody, spread
+from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, fault_of, spread
 from kinegraph.data.pool import cores, in_order
 from kinegraph.messages import counted, quoted
 from kinegraph.skeleton.clip import SkeletonClip
@@ -169,8 +169,6 @@ def _clip(
     if entry.name in known.faults:
         return Fault(known.faults[entry.name], entry.name)
     about, keypoint, score = known.clips[entry.name], bodies.keypoint, bodies.score
-    if not len(keypoint):
-        return nobody(entry.name)
     if fractions:
         keypoint *= np.array(about.image_size, np.float32)
     return SkeletonClip(

@@ -33,7 +33,7 @@ from kinegraph.data.formats.conventions import is_name, is_ntu, layout_for, name
 from kinegraph.data.formats.movenet import is_singlepose
 from kinegraph.data.formats.named_arrays import meaning
 from kinegraph.data.formats.people import BodyPolicy
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, Unread, nobody, spread
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings, Unread, spread
 from kinegraph.data.split_names import PARTS, known_split
 from kinegraph.messages import counted, first_few
 from kinegraph.safe_pickle import load_pickle, quoted
@@ -363,9 +363,6 @@ def _clips(
                 yield Unread(name, file.labels and file.labels[i], splits=splits)
                 continue
             keypoint = people[: record[name].people, : record[name].frames] if name in record else unpadded(people)
-            if not keypoint.size:
-                yield nobody(name)
-                continue
             keypoint, score = (keypoint[..., :-1], keypoint[..., -1]) if scored else (keypoint, None)
             attributes = {key: values[i] for key, values in file.attributes.items()}
             yield SkeletonClip(

@@ -21,14 +21,14 @@ from jaxtyping import Float
 
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, named_apart, some_below, text_of
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, nobody
+from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings
 from kinegraph.data.formats.text import first_numbers, rows_of_numbers, table_of_numbers
 from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
 NAME, TITLE = "pku-mmd", "PKU-MMD's skeletons and labels (.txt)"
-SUFFIXES = (".txt",)
+SUFFIXES, OWN_NAMES = (".txt",), True
 LAYOUT, PEOPLE, JOINTS = "ntu25", 2, 25
 WIDTH = PEOPLE * JOINTS * 3
 FPS = 30.0
@@ -135,11 +135,9 @@ def _clips(file: ClipFile, labels: Path | None, splits: Mapping[str, Mapping[str
         name = f"{file.name}_{first:06d}" if labels is not None else file.name
         if not 0 <= first < (end or len(people)) <= len(people):
             yield Fault(f"is from frame {first} to {end}, the recording has {len(people):,}", name, "segment")
-        elif not (clip := people[first : end or None]).any():
-            yield nobody(name)
         else:
             yield SkeletonClip(
-                keypoint=clip.swapaxes(0, 1),
+                keypoint=people[first : end or None].swapaxes(0, 1),
                 layout=load_layout(LAYOUT),
                 name=name,
                 label=label if label >= 0 else None,

@@ -62,7 +62,7 @@ from kinegraph.data.formats.poses_text import (
     is_flat,
     read_text,
 )
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings
 from kinegraph.data.formats.smpl import is_smpl
 from kinegraph.data.formats.track_rows import LINE
 from kinegraph.data.tracking import CROWD
@@ -303,8 +303,6 @@ def _clip(file: ClipFile, layout: JointLayout, places: Sequence[int], frames_fir
         raise FormatError("shape", f"{file.path} {wrong}; save x, y and z alone, or x, y, z and a score")
     if score is not None:
         score = np.ascontiguousarray(as_shares(score), np.float32) * keypoint.any(3)
-    if not keypoint.any():
-        return nobody(file.name)
     fps, size = said_of(file.path)
     return SkeletonClip(
         with_origin(keypoint),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinegraph.data.folders import places
+from kinegraph.data.large import blocks
 from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
@@ -177,6 +178,15 @@ def each_clip(items: Iterator[Item], change: Callable[[SkeletonClip], Iterable[I
     with closing(items):
         for item in items:
             yield from change(item) if isinstance(item, SkeletonClip) else (item,)
+
+
+def with_somebody(items: Iterator[Item]) -> Iterator[Item]:
+    """The items, with a fault in place of each clip in which nobody is, of which published files have some."""
+
+    def checked(clip: SkeletonClip) -> tuple[Item]:
+        return (clip if any(clip.keypoint[:, some].any() for some in blocks(clip.keypoint)) else nobody(clip.name),)
+
+    return each_clip(items, checked)
 
 
 def closing_too(items: Iterable[Item], source: Iterator[Item]) -> Iterator[Item]:

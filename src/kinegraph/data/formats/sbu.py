@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, some_below, text_of
-from kinegraph.data.formats.recordings import Item, Recordings, nobody
+from kinegraph.data.formats.recordings import Item, Recordings
 from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
@@ -80,9 +80,6 @@ def _name(file: Path, top: Path) -> str:
 
 def _clip(file: ClipFile) -> Item:
     people = read_rows(file.path)
-    there = people.any((0, 2, 3))
-    if not there.any():
-        return nobody(file.name)
     pair, interaction, repetition = _facts(file.name)
     folds = {f"fold{i}": "val" if PAIRS.index(pair) + 1 in fold else "train" for i, fold in enumerate(FOLDS, 1) if pair}
     return SkeletonClip(

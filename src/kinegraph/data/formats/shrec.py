@@ -22,14 +22,14 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, reason_of, text_of
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings
 from kinegraph.data.formats.text import first_numbers, rows_of_numbers, table_of_numbers
 from kinegraph.messages import counted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
 NAME, TITLE = "shrec", "hand gestures of SHREC'17 and DHG (.txt)"
-SUFFIXES = (".txt",)
+SUFFIXES, OWN_NAMES = (".txt",), True
 LAYOUT, JOINTS = "hand22", 22
 FPS = 30.0
 FILES = ("skeletons_world.txt", "skeleton_world.txt")
@@ -146,8 +146,6 @@ def _clip(file: ClipFile, classes: int, listed: Listed) -> Item:
             said = f"its gesture is said to be {first} to {last}"
             raise FormatError("segment", f"{file.path} has {counted(len(hand), 'frame')}, {said}")
         hand = hand[first : last + 1]
-    if not hand.any():
-        return nobody(file.name)
     gesture, finger, subject, essai = key or (0, 1, 0, 0)
     labels = listed.labels or (gesture, 2 * (gesture - 1) + finger)
     label = labels[classes == 28]

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable, reason_of
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings
 from kinegraph.messages import first_few
 from kinegraph.safe_npz import load_npz, npz_shapes
 from kinegraph.skeleton.clip import SkeletonClip
@@ -110,8 +110,6 @@ def _clip(file: ClipFile, layout: JointLayout) -> Item:
         problem = f"has {joints.shape[1]} joints, the first file has the {len(layout)} of layout '{layout.name}'"
         raise FormatError("joints", f"{file.path} {problem}")
     seen = np.isfinite(joints).all(2, keepdims=True)
-    if not (seen & (joints != 0)).any():
-        return nobody(file.name)
     return SkeletonClip(
         keypoint=np.where(seen, joints, 0)[None],
         layout=layout,

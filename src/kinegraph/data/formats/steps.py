@@ -8,15 +8,16 @@ skipped or kept. Between them stand `unstated.decided` (units, layout, vertical)
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.cleaning import Cleaning, cleaned, swapped_pairs
+from kinegraph.data.cleaning import Cleaning, Smoothing, cleaned, swapped_pairs
 from kinegraph.data.formats.conventions import PERCENT
 from kinegraph.data.formats.named_joints import NAMES_ALONE
 from kinegraph.data.formats.recordings import (
+    UNITS,
     Fault,
     FormatError,
     Item,
@@ -32,6 +33,7 @@ from kinegraph.data.repair import at_rate, turned_up
 from kinegraph.messages import CONTROL, counted, first_few, plain_name
 from kinegraph.skeleton.anatomy import complete, pairs_by_name
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.geometry import Up
 from kinegraph.skeleton.layout import JointLayout
 from kinegraph.skeleton.proportions import shortest_lines
 
@@ -250,6 +252,21 @@ def _plainly_named(clip: SkeletonClip) -> SkeletonClip:
 
 
 # ---- what is asked for: cleaning, the vertical, the frame rate -------------------------------------------------------
+
+
+def check_common(options: Mapping[str, Any]) -> None:
+    """Raises ValueError for a value that an option of every format cannot have."""
+    for name, known in (("units", UNITS), ("up", get_args(Up))):
+        if name in options and options[name] not in known:
+            raise ValueError(f"--{name} is '{options[name]}', expected {', '.join(known[:-1])} or {known[-1]}")
+    for name, least in (("fill", 1), ("jumps", 0.0), ("min_score", 0.0)):
+        if name in options and not options[name] >= least:
+            raise ValueError(f"--{name.replace('_', '-')} is {options[name]}, expected at least {least:g}")
+    if options.get("smooth", "savgol") not in get_args(Smoothing):
+        raise ValueError(f"--smooth is '{options['smooth']}', expected {' or '.join(get_args(Smoothing))}")
+    for name in ("fps", "resample_fps"):
+        if name in options and not 0 < options[name] < 1e6:
+            raise ValueError(f"--{name.replace('_', '-')} is {options[name]:g}, expected frames a second, such as 30")
 
 
 def cleaning(options: Mapping[str, Any]) -> Cleaning | None:

@@ -31,7 +31,7 @@ from kinegraph.data.formats.conventions import layout_for, names_of_classes
 from kinegraph.data.formats.padded import unpadded
 from kinegraph.data.formats.padded_write import check_fits, padded
 from kinegraph.data.formats.people import BodyPolicy
-from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, nobody, spread
+from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, spread
 from kinegraph.data.formats.tfrecord_wire import (
     count_records,
     parse_example,
@@ -218,8 +218,6 @@ def _clip(
         found = f"{array.shape[2]} joints in {array.shape[0]} channels"
         return Fault(f"{where} has {found}, the first one {joints} in {channels}", name, "joints")
     keypoint = _there(array, more)
-    if not keypoint.size:
-        return nobody(name)
     keypoint, score = (keypoint[..., :-1], keypoint[..., -1]) if contents.scored else (keypoint, None)
     width, height = (more.get(side) if isinstance(more.get(side), int) else 0 for side in ("width", "height"))
     return SkeletonClip(

@@ -21,16 +21,17 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, reason_of, text_of
-from kinegraph.data.formats.recordings import Item, Recordings, nobody
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, name_parts, reason_of, text_of
+from kinegraph.data.formats.recordings import Item, Recordings
 from kinegraph.data.formats.text import rows_of_numbers
 from kinegraph.data.tracking import CROWD, gathered, track
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
 NAME, TITLE = "uav-human", "UAV-Human's skeletons (.txt)"
-SUFFIXES = (".txt",)
+SUFFIXES, OWN_NAMES = (".txt",), True
 LAYOUT, JOINTS = "coco17", 17
+EXAMPLE = "P001S00G10B10H10UC022000LC021000A000R0_08241716.txt"
 ACTIONS = 155
 FILE_NAME = re.compile(r"P(\d{3})S\d{2}G\d{2}B\d{2}H\d{2}UC\d{6}LC\d{6}A(\d{3})R(\d)_\d+", re.IGNORECASE)
 TRAIN = {  # subjects of the part train
@@ -73,11 +74,8 @@ def read(path: Path) -> Recordings:
 
 
 def _clip(file: ClipFile) -> Item:
-    match = FILE_NAME.fullmatch(file.path.stem)
+    subject, action, replication = map(int, name_parts(file.path, FILE_NAME, EXAMPLE).groups())
     frames = read_frames(file.path)
-    if match is None or not any(body.any() for frame in frames for body in frame):
-        return nobody(file.name)
-    subject, action, replication = map(int, match.groups())
     return SkeletonClip(
         keypoint=gathered(frames, track(frames, [np.ones(len(frame), np.float32) for frame in frames], CROWD)),
         layout=load_layout(LAYOUT),

@@ -26,7 +26,7 @@ Labels = Literal["movement", "quality", "correct"]
 
 NAME = "ui-prmd"
 TITLE = "raw UI-PRMD (Kinect text files)"
-SUFFIXES = (".txt",)
+SUFFIXES, OWN_NAMES = (".txt",), True
 LAYOUT = "kinect22"
 FPS = 30.0
 SOURCE = "UI-PRMD, Kinect (Vakanski et al. 2018, Data 3(1):2)"

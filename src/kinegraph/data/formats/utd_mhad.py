@@ -7,15 +7,14 @@ Source: Chen, Jafari, Kehtarnavaz 2015, UTD-MHAD: a multimodal dataset for human
 """
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, reason_of
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, name_parts, reason_of
 from kinegraph.data.formats.matlab import SUFFIX, load_mat
-from kinegraph.data.formats.recordings import Item, Recordings, nobody
+from kinegraph.data.formats.recordings import Item, Recordings
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
@@ -25,6 +24,7 @@ LAYOUT, ARRAY = "kinect20", "d_skel"
 FPS = 30.0
 FILE_NAME = re.compile(r"(a(\d{1,2})_s(\d)_t(\d))_skeleton", re.IGNORECASE)
 FROM_THE_HEAD = ("head", "shoulder_center", "spine", "hip_center")  # Kinect's order is from the hip; the rest is its
+EXAMPLE = "a1_s1_t1_skeleton.mat"
 ACTIONS = (
     "swipe left", "swipe right", "wave", "clap", "throw", "arm cross", "basketball shoot", "draw x",
     "draw circle clockwise", "draw circle counter clockwise", "draw triangle", "bowling", "boxing", "baseball swing",
@@ -45,7 +45,7 @@ def _is_one(file: Path) -> bool:
 
 def read(path: Path) -> Recordings:
     """The clips of a folder of such files, in the order of their names, or of one file."""
-    files = files_named(path, SUFFIXES, _is_one, lambda file: _parts(file)[0].lower())
+    files = files_named(path, SUFFIXES, _is_one, lambda file: name_parts(file, FILE_NAME, EXAMPLE)[1].lower())
     return Recordings(
         clips=clips_of(files, _clip),
         count=len(files),
@@ -56,19 +56,10 @@ def read(path: Path) -> Recordings:
     )
 
 
-def _parts(file: Path) -> Sequence[str]:
-    """The name of a clip, its action, subject and trial."""
-    match = FILE_NAME.fullmatch(file.stem)
-    return match.groups() if match else ()
-
-
 def _clip(file: ClipFile) -> Item:
-    joints = read_joints(file.path)
-    if not joints.any():
-        return nobody(file.name)
-    action, subject, trial = map(int, _parts(file.path)[1:])
+    action, subject, trial = map(int, name_parts(file.path, FILE_NAME, EXAMPLE).group(2, 3, 4))
     return SkeletonClip(
-        keypoint=joints[None],
+        keypoint=read_joints(file.path)[None],
         layout=load_layout(LAYOUT),
         name=file.name,
         label=action - 1,

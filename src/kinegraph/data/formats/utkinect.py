@@ -17,20 +17,21 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, files_named, reason_of, text_of
-from kinegraph.data.formats.recordings import Fault, Item, Recordings, nobody
+from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, files_named, name_parts, reason_of, text_of
+from kinegraph.data.formats.recordings import Fault, Item, Recordings
 from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
 NAME, TITLE = "utkinect", "UTKinect-Action3D's joints (.txt)"
-SUFFIXES = (".txt",)
+SUFFIXES, OWN_NAMES = (".txt",), True
 LAYOUT, JOINTS = "kinect20", 20
 WIDTH = 1 + 3 * JOINTS
 FPS = 15.0
 FILE_NAME = re.compile(r"joints_(s(\d\d)_e(\d\d))\.txt", re.IGNORECASE)
 LABELS = "actionLabel.txt"
+EXAMPLE = "joints_s01_e01.txt"
 ACTIONS = {
     "walk": "walk", "sitDown": "sit down", "standUp": "stand up", "pickUp": "pick up", "carry": "carry",
     "throw": "throw", "push": "push", "pull": "pull", "waveHands": "wave hands", "clapHands": "clap hands",
@@ -54,7 +55,7 @@ def _is_named(file: Path) -> bool:
 
 def read(path: Path) -> Recordings:
     """The actions of all recordings in a folder, or of one file, in the order of their names; in metres, y upward."""
-    files = files_named(path, SUFFIXES, _is_named, lambda file: _match(file)[1].lower())
+    files = files_named(path, SUFFIXES, _is_named, lambda file: name_parts(file, FILE_NAME, EXAMPLE)[1].lower())
     labels_of = cache(_labels)
     without_labels = [file.path.name for file in files if not _labels_file(file.path)]
     lines = (f"{first_few(without_labels)}: each is one clip without label, as there is no {LABELS} beside the joints",)
@@ -67,13 +68,6 @@ def read(path: Path) -> Recordings:
         source="UTKinect-Action3D (Xia et al. 2012)",
         assumed=lines if without_labels else (),
     )
-
-
-def _match(file: Path) -> re.Match[str]:
-    match = FILE_NAME.fullmatch(file.name)
-    if match is None:
-        raise ValueError(f"{file} has another name than UTKinect's files, which are named as joints_s01_e01.txt")
-    return match
 
 
 def _labels_file(joints: Path) -> Path | None:
@@ -117,9 +111,7 @@ def _clips(file: ClipFile, labels: Mapping[str, Segments]) -> Iterator[Item]:
 
 
 def _clip(file: ClipFile, name: str, label: int | None, joints: Float[np.ndarray, "T 20 3"]) -> Item:
-    if not joints.any():
-        return nobody(name)
-    subject, episode = map(int, _match(file.path).group(2, 3))
+    subject, episode = map(int, name_parts(file.path, FILE_NAME, EXAMPLE).group(2, 3))
     return SkeletonClip(
         keypoint=joints[None],
         layout=load_layout(LAYOUT),

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.conventions import layout_for
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
+from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of
 from kinegraph.messages import quoted
 from kinegraph.safe_npz import load_npz_object, npz_shapes
 from kinegraph.skeleton.clip import SkeletonClip
@@ -122,8 +122,6 @@ def _clip(entry: Entry, layout: JointLayout, classes: Sequence[str], channels: i
         return Fault(f"is {found}, expected {expected}", entry.name, "shape")
     keypoint = _joints(entry.array)
     keypoint = np.where(np.isnan(keypoint).any(2, keepdims=True), 0, keypoint)
-    if not keypoint.any():
-        return nobody(entry.name)
     part, _, subject = entry.subject.rpartition("/")
     splits = {"split": PARTS[part.lower()]} if part.lower() in PARTS else {}
     if not part and subject in SUBJECTS:
