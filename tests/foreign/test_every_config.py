@@ -47,7 +47,7 @@ REFUSED = [
         "",
         "cumulative_iters",
     ),
-    (NEW, "custom_hooks = [dict(type='EMAHook')]", "", "custom_hooks=[] does without"),
+    (NEW, "custom_hooks = [dict(type='SyncNormHook')]", "", "custom_hooks=[] does without"),
     (NEW, "train_dataloader.update(sampler=dict(type='ClassBalancedSampler'))", "", "ClassBalancedSampler"),
     (NEW, "train_dataloader.update(drop_last=True)", "", "drop_last is True, here it is always False"),
     (OLD, "data.update(train_dataloader=dict(shuffle=False))", "", "shuffle is False, here it is always True"),

@@ -112,7 +112,7 @@ def test_an_address_is_no_file(place, capsys):
         assert "addresses are not read: fetch the file first" in capsys.readouterr().err
 
 
-EMA = "custom_hooks = [dict(type='EMAHook')]\n"
+EMA = "custom_hooks = [dict(type='SyncNormHook')]\n"
 
 
 def test_all_that_cannot_be_honoured_is_listed_before_anything_starts(place, capsys):
@@ -125,7 +125,7 @@ def test_all_that_cannot_be_honoured_is_listed_before_anything_starts(place, cap
     (place / "config.py").write_text(ours.replace("type='PoseDecode'", "type='PoseCompact'") + EMA)
     assert main(["train", "config.py"]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert all(any(part in line for line in lines) for part in ("PoseCompact", "EMAHook"))
+    assert all(any(part in line for line in lines) for part in ("PoseCompact", "SyncNormHook"))
     assert all(line.startswith("not honoured: config.py:") for line in lines[:-1])
     assert "asks for" in lines[-1]
     (place / "config.py").write_text(projects.heatmaps())

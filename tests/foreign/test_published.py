@@ -149,6 +149,19 @@ def test_early_stopping(read):
     assert (recipe.refused, recipe.get("early_stop")) == ([], 8)
 
 
+def test_an_average_of_the_weights(read):
+    recipe = read(NEW, "custom_hooks = [dict(type='EMAHook', momentum=0.002, update_buffers=True)]")
+    assert (recipe.refused, recipe.get("ema")) == ([], 0.998)
+    assert not any("statistics of norms" in note for note in recipe.notes)
+    recipe = read(
+        NEW, "custom_hooks = [dict(type='mmengine.EMAHook', ema_type='StochasticWeightAverage', begin_epoch=2)]"
+    )
+    assert [line.split(";")[0].partition("the hook: ")[2] for line in recipe.refused] == [
+        "ema_type is 'StochasticWeightAverage', here it is always 'ExponentialMovingAverage'",
+        "begin_epoch is 2, here it is always 0",
+    ]
+
+
 def test_figures_that_say_which_weights_are_best_and_when_they_are_taken(read):
     recipe = read(
         OLD, "evaluation = dict(interval=2, metrics=['mean_class_accuracy'], save_best='mean_class_accuracy')"

@@ -116,6 +116,9 @@ def test_without_validation_no_part_is_missed(tmp_path, capsys):
     assert "also chooses the best epoch" in capsys.readouterr().out
     assert train(tmp_path, data, "--epochs", "1", "--no-validate", "--overwrite") == 0
     assert "no part val" not in capsys.readouterr().out
+    words = ("--no-validate", "--monitor", "mean_class_accuracy", "--overwrite")
+    assert train(tmp_path, data, "--epochs", "1", *words) == 0
+    assert "note: monitor does nothing with --no-validate" in capsys.readouterr().out
 
 
 def test_options_that_do_nothing_are_named(tmp_path, data, capsys):

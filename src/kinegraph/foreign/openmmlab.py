@@ -22,6 +22,7 @@ from kinegraph.foreign.recipe import (
     understanding,
 )
 from kinegraph.foreign.schedules import (
+    averaged,
     best_by,
     clipping,
     early_stop,
@@ -340,6 +341,8 @@ def _hook(hook: object, block: Block, key: str, without: str, recipe: Recipe) ->
         clipping(hook, recipe, "grad_clip")
     elif isinstance(hook, Block) and kind == "EarlyStoppingHook":
         early_stop(hook, recipe)
+    elif isinstance(hook, Block) and kind.rpartition(".")[2] == "EMAHook":
+        averaged(hook, recipe)
     elif kind.rpartition(".")[2] not in HARMLESS_HOOKS:
         recipe.refuse(f"the hook {kind} is not here; {without}", block, key)
     elif key == "custom_hooks":

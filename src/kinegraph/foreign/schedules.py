@@ -101,6 +101,20 @@ def early_stop(hook: Block, recipe: Recipe) -> None:
     best_by(hook, "monitor", recipe)
 
 
+def averaged(hook: Block, recipe: Recipe) -> None:
+    """EMAHook of MMEngine: an average of the weights that is validated and written."""
+    known = dict.fromkeys(("priority", "strict_load"), RUNNING) | {"momentum": ANY, "update_buffers": ANY}
+    known |= {"ema_type": "ExponentialMovingAverage", "begin_iter": 0, "begin_epoch": 0}
+    check_known(recipe, hook, known, "the hook")
+    momentum = hook.get("momentum", 0.0002)
+    recipe.say("ema", 1 - momentum, hook, "momentum", "1 - EMAHook.momentum")
+    recipe.note(
+        "the average weighs the first steps more here, until about 9 / momentum of them are done", hook, "momentum"
+    )
+    if not hook.get("update_buffers"):
+        recipe.note("the running statistics of norms are averaged too, there they are copied", hook, "update_buffers")
+
+
 def best_by(block: Block, key: str, recipe: Recipe) -> None:
     """Set `monitor`, the figure that chooses the best weights, from its name in the other project."""
     name = block.get(key)

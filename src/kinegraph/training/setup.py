@@ -77,6 +77,8 @@ def idle_options(options: TrainOptions, network: nn.Module, steps: int, epochs: 
         said.append(f"graph_waits does nothing: {network_kind(network).__name__} learns no graph")
     if options.epochs != "auto" and options.steps != STEPS:
         said.append("steps does nothing without --epochs auto")
+    if options.monitor != "top1" and not options.validate:
+        said.append("monitor does nothing with --no-validate: no weights are chosen as the best, the last are written")
     if options.tensorboard_names != "kinegraph" and "tensorboard" not in loggers_of(options):
         said.append("tensorboard_names does nothing without --loggers tensorboard")
     return said

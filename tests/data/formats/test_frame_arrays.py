@@ -58,3 +58,26 @@ def test_a_frame_of_another_shape_is_a_fault_of_its_clip(tmp_path):
     _, second = recordings(tmp_path, on_fault="keep").clips
     assert isinstance(second, Fault)
     assert "2.npy holds float64 (9, 2)" in str(second)
+
+
+@pytest.mark.parametrize("row", ["{x} {y}", "{x},{y}", "{i} {x} {y}", "{x};{y};{i}"])
+def test_texts_of_a_frame_each_with_a_row_a_joint(tmp_path, row):
+    for place in ("bow/1", "wave/2"):
+        (tmp_path / place).mkdir(parents=True)
+        for t, frame in enumerate(FRAMES):
+            lines = [row.format(i=i, x=x, y=y) for i, (x, y) in enumerate(frame.tolist())]
+            (tmp_path / place / f"{t}.txt").write_text("\n".join(lines))
+    (tmp_path / "wave" / "label.txt").write_text("3 0.5\n")
+    found = recordings(tmp_path)
+    clips = list(found.clips)
+    assert (found.format, [it.name for it in clips]) == ("frame-arrays", ["bow/1", "wave/2"])
+    np.testing.assert_allclose(clips[1].keypoint[0], FRAMES, rtol=1e-6)
+
+
+def test_names_that_begin_in_several_ways_are_several_clips(tmp_path):
+    for name, shift in (("walk", 0), ("bow", 50)):
+        for t, frame in enumerate(FRAMES):
+            np.save(tmp_path / f"{name}_{t}.npy", frame + shift)
+    bow, walk = recordings(tmp_path).clips
+    assert (bow.name, walk.name) == ("bow", "walk")
+    np.testing.assert_allclose(bow.keypoint - walk.keypoint, 50, rtol=1e-5)

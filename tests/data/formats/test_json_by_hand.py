@@ -459,3 +459,20 @@ def test_arrays_as_numpy_prints_them_in_the_cells_of_a_csv(tmp_path):
     (tmp_path / "a.csv").write_text("frame,keypoints\n" + "".join(f'{t},"{it}"\n' for t, it in enumerate(cells)))
     (clip,) = recordings(tmp_path / "a.csv", layout="coco17").clips
     np.testing.assert_allclose(clip.keypoint[0], [frame[0] for frame in FRAMES], atol=1e-3)
+
+
+def test_people_under_their_ids_in_frames_by_number(tmp_path):
+    one, other = POSE.tolist(), (POSE + [200, 0]).tolist()
+    people = [[("7", one), ("3", other)], [("3", one), ("7", other)]]  # they change places, as their ids say
+    (tmp_path / "a.json").write_text(json.dumps({str(t): dict(people[t > 2]) for t in range(6)}))
+    (clip,) = recordings(tmp_path / "a.json").clips
+    assert clip.keypoint.shape == (2, 6, len(POSE), 2)
+    assert [np.ptp(it[:, 0, 0]) for it in clip.keypoint] == [200, 200]
+
+
+def test_numbers_alone_beside_a_body_are_none(tmp_path):
+    frames = {str(t): {"3": POSE.tolist(), "features": [0.5] * 34} for t in range(3)}
+    (tmp_path / "a.json").write_text(json.dumps(frames))
+    (clip,) = recordings(tmp_path / "a.json").clips
+    np.testing.assert_allclose(clip.keypoint[0, 0], POSE, rtol=1e-6)
+    assert clip.people == 1

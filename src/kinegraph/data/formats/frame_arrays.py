@@ -1,15 +1,17 @@
-"""A .npy for each frame -> clips, one of each folder: the numbers of a frame's joints, as scripts with MediaPipe save.
+"""A .npy or a text for each frame -> clips, one of each folder: the numbers of a frame's joints.
 
     hello/0/0.npy, hello/0/1.npy, ...    frames by their numbers; the folders around that of a clip may name its class
     (V, C) or (V * C,)                   joints and their 2 to 4 coordinates
     (1662,)                              MediaPipe's Holistic: 33 x (x, y, z, visibility), then x, y, z of 468 points of
                                          a face, which are left out, and of both hands, the left one first; (258,)
                                          without the face
+    0001.txt, 0002.txt, ...              a row of 2 to 4 numbers for each joint, whose number may stand first or last
+    walk_1.npy, bow_1.npy ...            several clips in a folder
 
 Source: nicknochnack/ActionDetectionforSignLanguage, extract_keypoints.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -20,19 +22,22 @@ from jaxtyping import Float
 
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.axes import FLAT, OF_HOLISTIC, flat_shapes, of_holistic, with_joints
-from kinegraph.data.formats.clip_files import said_by_folders
+from kinegraph.data.formats.clip_files import said_by_folders, text_of
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.detections import frame_numbers, picture_number
 from kinegraph.data.formats.folder import detect as is_dataset
 from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.padded import mapped
+from kinegraph.data.formats.poses_text import TEXTS, has_a_row_a_joint, separator_in
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
+from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
-NAME, TITLE = "frame-arrays", "an array for each frame (.npy)"
-SUFFIXES, BELOW = (), (".npy",)
+NAME, TITLE = "frame-arrays", "an array for each frame (.npy, .txt)"
+SUFFIXES, BELOW = (), (".npy", *TEXTS)
 LOOKED_AT = 50
+FEWEST, JOINTS = 5, range(5, 151)  # texts of a folder, and joints of a frame, which are none of a clip then
 WITHOUT_FACE = "the face: 468 of MediaPipe's points"
 
 
@@ -41,7 +46,10 @@ def detect(path: Path) -> str | None:
     if not path.is_dir() or is_dataset(path):
         return None
     some = list(islice(files_ending(path, (".npy",)), LOOKED_AT))
-    return "holds an array for each frame" if len(some) > 1 and all(map(_is_frame, some)) else None
+    if len(some) > 1 and all(map(_is_frame, some)):
+        return "holds an array for each frame"
+    texts = _by_clip(islice(files_ending(path, TEXTS), LOOKED_AT)).values()
+    return "holds a text for each frame" if any(map(_are_frames, texts)) else None
 
 
 def _is_frame(file: Path) -> bool:
@@ -55,20 +63,49 @@ def _is_frame(file: Path) -> bool:
     return False
 
 
+def _by_clip(files: Iterable[Path]) -> dict[Path, list[Path]]:
+    """The files of each clip: those of a folder, or, where names begin in several ways, of each such beginning."""
+    named: dict[Path, dict[str, list[Path]]] = {}
+    for file in files:
+        named.setdefault(file.parent, {}).setdefault(picture_number(file.name)[0], []).append(file)
+    clips = {
+        folder / stem if len(of) > 1 else folder: files for folder, of in named.items() for stem, files in of.items()
+    }
+    return dict(sorted(clips.items()))
+
+
+def _are_frames(texts: Sequence[Path]) -> bool:
+    """Whether the first texts of a folder are numbered and have a row for each of so many joints."""
+    some = texts[:FEWEST]
+    if len(some) < FEWEST or not all(picture_number(it.name)[1] is not None and has_a_row_a_joint(it) for it in some):
+        return False
+    with suppress(ValueError):
+        counts = {len(_array(it)) for it in some}
+        return len(counts) == 1 and counts.pop() in JOINTS
+    return False
+
+
+def _array(file: Path) -> np.ndarray:
+    """The numbers of a frame, without a column that counts the joints. Raises ValueError naming the file."""
+    if file.suffix.lower() == ".npy":
+        return mapped(file)
+    width = len(first_numbers(file, separator := separator_in(file)))
+    rows = table_of_numbers(text_of(file), file, width, f"{width} as in the first row", separator)
+    counted = [at for at in (0, -1) if width > 2 and (np.diff(rows[:, at]) == 1).all() and rows[0, at] in (0, 1)]
+    return np.delete(rows, counted[:1], axis=1)
+
+
 def read(path: Path, *, layout: str | None = None) -> Recordings:
     """The clips of a folder, in the order of their names. layout: name or YAML file of the joints.
 
     Raises ValueError where no frame can be read.
     """
-    folders: dict[Path, list[Path]] = {}
-    for file in files_ending(path, (".npy",)):
-        folders.setdefault(file.parent, []).append(file)
-    if not folders:
-        raise FormatError("unreadable", f"{path} holds no .npy files")
-    folders = dict(sorted(folders.items()))
+    texts = {folder: files for folder, files in _by_clip(files_ending(path, TEXTS)).items() if _are_frames(files)}
+    if not (folders := _by_clip(files_ending(path, (".npy",))) or texts):
+        raise FormatError("unreadable", f"{path} holds no array or text for each frame")
     places = [folder.relative_to(path).parts for folder in folders]
     classes, said = said_by_folders([place[:-1] for place in places])
-    shape = mapped(next(iter(folders.values()))[0]).shape
+    shape = _array(next(iter(folders.values()))[0]).shape
     whole = holistic() if shape[-1] in OF_HOLISTIC and len(shape) == 1 and layout is None else None
     joints = len(load_layout(layout)) if layout else None
     first = _frames(next(iter(folders.values())), whole, joints)[0]
@@ -93,7 +130,7 @@ def _frames(
 ) -> tuple[Float[np.ndarray, "n V C"], list[int]]:
     """The joints of the frames in the order of their numbers, and these. Raises ValueError naming a file."""
     numbered = sorted((picture_number(file.name)[1] or 0, file) for file in files)
-    arrays = [mapped(file) for _, file in numbered]
+    arrays = [_array(file) for _, file in numbered]
     if other := next(
         (i for i, it in enumerate(arrays) if it.shape != arrays[0].shape or it.dtype.kind not in "fiu"), 0
     ):

@@ -215,6 +215,9 @@ def _ids_of(frame: object, bodies: int) -> list[Hashable]:
     """Who each body of a frame is; [] where the frame does not say it of all, or of two the same."""
     among: object = frame
     if isinstance(frame, Mapping):
+        numbers = [key for key, it in frame.items() if _is_of_person(key, it)]
+        if len(numbers) == len(frame) == bodies:
+            return numbers
         among = next((frame[key] for key in PEOPLE if isinstance(frame.get(key), list)), None)
     people = among if isinstance(among, list) else [frame]
     names = WHO if isinstance(among, list) else WHO[:-2]  # the number of a frame may be its id
@@ -232,7 +235,7 @@ def _bodies(frame: object, path: Path) -> list[dict[str, Point]]:
     if isinstance(frame, Mapping):
         named = next((frame[key] for key in (*LANDMARKS, *PEOPLE, *WORLD) if frame.get(key)), None)
         if named is None:  # bodies under names of their own, such as left_hand
-            return [body_in(it, path) for it in frame.values() if is_body(it)]
+            return [body_in(it, path) for key, it in frame.items() if is_body(it) or _is_of_person(key, it)]
         if is_listed_body(named):
             return [_scored(body_in(named, path), frame)]
         bodies = _bodies(named, path)
@@ -243,6 +246,12 @@ def _bodies(frame: object, path: Path) -> list[dict[str, Point]]:
     if isinstance(frame, list) and all(isinstance(it, list | Mapping) or it is None for it in frame):
         return [body for it in frame for body in ([body_in(it, path)] if is_listed_body(it) else _bodies(it, path))]
     raise ValueError(f"{path} has as a frame {quoted(frame)[:80]}, expected a list of landmarks with x and y")
+
+
+def _is_of_person(key: object, value: object) -> bool:
+    """Whether this is a body under the number of a person, also in rows of numbers."""
+    in_rows = isinstance(value, list) and is_listed_body(value) and any(map(is_row, value))
+    return str(key).isdecimal() and (in_rows or is_body(value))
 
 
 def _scored(body: dict[str, Point], frame: Mapping[str, Any]) -> dict[str, Point]:

@@ -82,9 +82,9 @@ NAMED_ROW = re.compile(  # a joint with its place, or with its places in all fra
     rb"-?[\d.]+(e-?\d+)?\s*,",
     re.IGNORECASE,
 )
-NUMBERED_ROWS = re.compile(  # frames by their numbers, each a list of joints
+NUMBERED_ROWS = re.compile(  # frames by their numbers, each a list of joints, or of each person
     rb'(^|"frames"\s*:|\.(mp4|avi|mov|mkv|webm)"\s*:)\s*'
-    rb'\{\s*"(frame|image|img)?[_\- ]?\d{1,9}(\.jpe?g|\.png)?"\s*:\s*(\[\s*){2,3}-?\d',
+    rb'\{\s*"(frame|image|img)?[_\- ]?\d{1,9}(\.jpe?g|\.png)?"\s*:\s*(\{\s*"\w{1,20}"\s*:\s*)?(\[\s*){2,3}-?\d',
     re.IGNORECASE,
 )
 OBJECT_OF_ROWS = re.compile(rb'"(landmarks|keypoints|joints)"\s*:\s*\{\s*"[^"]{1,60}"\s*:\s*\[\s*-?\d[-\d.eE+]*\s*,')
