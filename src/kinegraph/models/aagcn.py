@@ -29,11 +29,11 @@ from kinegraph.models.layers.blocks import (
     draw_projections,
     over_time,
     scale_people,
-    scaled,
     shortcut,
 )
 from kinegraph.models.layers.body_graphs import likeness, neighbours
 from kinegraph.models.layers.products import mix_last
+from kinegraph.models.layers.scaling import scaled
 from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.tensor_forms import Row, Table, config_of_blocks, people_of
