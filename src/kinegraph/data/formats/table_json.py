@@ -153,9 +153,8 @@ def is_clip(content: object) -> bool:
 def _with_joined_axes(content: Any) -> Any:
     """A clip, or clips, with one array in place of x, y and z that stand apart; anything else as it is."""
     if isinstance(content, list):
-        return (
-            list(map(_with_joined_axes, content)) if all(isinstance(entry, Mapping) for entry in content) else content
-        )
+        each = all(isinstance(entry, Mapping) for entry in content)
+        return list(map(_with_joined_axes, content)) if each else content
     if not isinstance(content, Mapping):
         return content
     lists = {key: value for key, value in content.items() if depth_of(value, 3) == 2}
@@ -315,9 +314,8 @@ def _named(spec: Mapping, items: Sequence[Mapping], joints: int) -> tuple[tuple[
     """
     places = (spec, items[0])
     lists = [(key, place[key]) for place in places for key in JOINTS if isinstance(place.get(key), list)]
-    key, names = next(
-        ((key, rows) for key, rows in lists if rows and all(isinstance(name, str) for name in rows)), ("", [])
-    )
+    named = ((key, rows) for key, rows in lists if rows and all(isinstance(name, str) for name in rows))
+    key, names = next(named, ("", []))
     if names and len(names) != joints:
         raise ValueError(f"'{key}' has {counted(len(names), 'name')}, the clips have {counted(joints, 'joint')}")
     bones = next((place[key] for place in places for key in BONES if depth_of(place.get(key), 3) == 2), None)
