@@ -26,7 +26,7 @@ COLUMN = 26  # where the explanations begin
 VALUES = {int: "N", float: "X", Path: "PATH"}  # what to type behind an option; TEXT for the rest
 
 
-def answer_help(verb: Callable, argv: Sequence[str], from_config: bool = False) -> None:
+def answer_help(verb: Callable, argv: Sequence[str], from_config: bool) -> None:
     """Where argv asks for help, print it and exit; it needs no parser."""
     if (topic := help_topic(argv)) is not None:
         print(topic_text(verb, topic) if topic else help_text(verb, usage_of(verb, from_config), from_config))

@@ -114,8 +114,9 @@ def predict(
     weights, inputs = weights_first("predict", weights, inputs)
     if out:
         check_new_file(out, (".csv", ".json"))
-    check_lengths(window, stride)
-    check_lengths(least, None)
+    for length, between in ((window, stride), (least, None)):
+        if length is not None:
+            check_lengths(length, between)
     with ExitStack() as opened:
         options: dict[str, object] = {**reading, "up": up, "people": people, "split": split, "part": part}
         options |= {"workers": workers, "watch": opened.enter_context(watching())}

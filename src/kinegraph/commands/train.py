@@ -299,7 +299,7 @@ def recorded(clips: ClipDataset | WindowDataset) -> Conditions:
 
 
 def measured_facts(
-    clips: ClipDataset | WindowDataset, split: str, record: Mapping[str, Any], chosen_by: str | None = None
+    clips: ClipDataset | WindowDataset, split: str, record: Mapping[str, Any], chosen_by: str | None
 ) -> dict[str, Any]:
     """What weights say about a validation; record: its line in the log. chosen_by: the figure that chose the epoch."""
     facts = {

@@ -88,12 +88,10 @@ def _of(facts: Iterable[ClipSummary]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(clip.name for clip in facts))
 
 
-def _where(
-    facts: Sequence[ClipSummary], severity: Severity, kind: str, message: str, test: Callable[[ClipSummary], bool]
-) -> Iterable[Finding]:
-    """A finding on the clips that pass the test; none where there are none."""
-    if chosen := [clip for clip in facts if test(clip)]:
-        yield Finding(severity, kind, message, _of(chosen))
+def _on(clips: Sequence[ClipSummary], severity: Severity, kind: str, message: str) -> Iterable[Finding]:
+    """A finding on these clips; none where there are none."""
+    if clips:
+        yield Finding(severity, kind, message, _of(clips))
 
 
 def _faults(facts, expected) -> Iterable[Finding]:
@@ -110,37 +108,37 @@ def _shapes(facts, expected) -> Iterable[Finding]:
     shaped = [clip for clip in facts if clip.shape]
     for axes in sorted({clip.axes for clip in shaped if clip.axes}):
         message = f"swapped axes: looks like ({', '.join(axes)}), expected (M, T, V, C)"
-        yield from _where(shaped, "problem", "swapped_axes", message, lambda clip, axes=axes: clip.axes == axes)
+        yield from _on([clip for clip in shaped if clip.axes == axes], "problem", "swapped_axes", message)
     if not shaped:
         return
     joints, channels = Counter(clip.shape[2:] for clip in shaped).most_common(1)[0][0]
     for count in sorted({clip.shape[3] for clip in shaped} - {channels}):
         message = f"{count} channels, most clips have {channels}"
-        yield from _where(shaped, "problem", "channels", message, lambda clip, count=count: clip.shape[3] == count)
+        yield from _on([clip for clip in shaped if clip.shape[3] == count], "problem", "channels", message)
     if expected.layout is None and (near := likely_layout(joints + 1)) and len(near) == 25:
         # 24 joints have a layout, too, which hardly any published file has: one of 25 was lost.
         lost = f"{joints} joints, one less than '{near.name}'; if none was lost, name the layout by --layout"
-        yield from _where(shaped, "problem", "joints", lost, lambda clip: clip.shape[2] == joints)
+        yield from _on([clip for clip in shaped if clip.shape[2] == joints], "problem", "joints", lost)
 
 
 def _values(facts, expected) -> Iterable[Finding]:
     shaped = [clip for clip in facts if clip.shape]
     empty = "nobody in it: no frames, or every joint zero"
-    yield from _where(shaped, "problem", "empty", empty, lambda clip: not clip.present)
-    yield from _where(shaped, "note", "one_frame", "only one frame", lambda clip: clip.shape[1] == 1)
-    yield from _where(shaped, "note", "still", "nobody moves: all frames are the same", lambda clip: clip.still)
-    yield from _where(
-        shaped, "note", "missing", "more than half of the joints missing", lambda clip: clip.missing > 0.5
+    yield from _on([clip for clip in shaped if not clip.present], "problem", "empty", empty)
+    yield from _on([clip for clip in shaped if clip.shape[1] == 1], "note", "one_frame", "only one frame")
+    yield from _on([clip for clip in shaped if clip.still], "note", "still", "nobody moves: all frames are the same")
+    yield from _on(
+        [clip for clip in shaped if clip.missing > 0.5], "note", "missing", "more than half of the joints missing"
     )
     empty_frames = [clip for clip in shaped if clip.nobody > EMPTY_FRAMES]
     most = max((clip.nobody for clip in empty_frames), default=0)
     message = f"nobody is in up to {most:.0%} of the frames of a clip: out of sight, or not numbered one by one?"
-    yield from _where(empty_frames, "note", "nobody", message, lambda clip: True)
+    yield from _on(empty_frames, "note", "nobody", message)
     yield from _unseen(shaped)
     outside = "scores outside of 0 to 1"
     scored = [clip for clip in shaped if clip.score_range]
     beyond = [clip for clip in scored if not (clip.score_range[0] >= 0 and clip.score_range[1] <= 1.01)]
-    yield from _where(beyond, "note", "score", outside, lambda clip: True)
+    yield from _on(beyond, "note", "score", outside)
     seen = [clip for clip in shaped if clip.never is not None]
     if len({clip.never.shape for clip in seen}) != 1:
         return
@@ -168,9 +166,9 @@ def _labels(facts, expected) -> Iterable[Finding]:
     classes = expected.classes
     for label in sorted({label for label in labels if label < 0 or (classes and label >= classes)}):
         limit = f"the {classes} classes are 0 to {classes - 1}" if classes else "classes count from 0"
-        yield from _where(read, "problem", "label", f"label {label}, {limit}", lambda clip, n=label: clip.label == n)
+        yield from _on([clip for clip in read if clip.label == label], "problem", "label", f"label {label}, {limit}")
     if labels and len(labels) < len(read):
-        yield from _where(read, "problem", "no_label", "no label", lambda clip: clip.label is None)
+        yield from _on([clip for clip in read if clip.label is None], "problem", "no_label", "no label")
     elif not labels and any(clip.segments is None for clip in read):
         yield Finding(
             "note",
@@ -310,9 +308,9 @@ def _contents(facts, expected) -> Iterable[Finding]:
     across_parts = {id(clip) for clips in across.values() for clip in clips}
     rest = [clip for group in groups for clip in group if id(clip) not in across_parts]
     two_labels = {id(clip) for group in groups if len({str(o.label) for o in group}) > 1 for clip in group}
-    yield from _where(rest, "note", "duplicate_content", "the same recording as another clip", lambda clip: True)
+    yield from _on(rest, "note", "duplicate_content", "the same recording as another clip")
     labelled = "the same recording under several labels"
-    yield from _where(rest, "note", "two_labels", labelled, lambda clip: id(clip) in two_labels)
+    yield from _on([clip for clip in rest if id(clip) in two_labels], "note", "two_labels", labelled)
 
 
 def _repeats(facts, expected) -> Iterable[Finding]:

@@ -110,7 +110,7 @@ class WindowDataset(Samples):
         numbers: Sequence[Tensor] = (torch.tensor(people), torch.tensor(positions))
         return torch.from_numpy(np.stack(views)), torch.from_numpy(np.stack(labels)), *numbers
 
-    def _frame_labels(self, index: int, first: int, mirrored: bool = False) -> np.ndarray:
+    def _frame_labels(self, index: int, first: int, mirrored: bool) -> np.ndarray:
         labels = self.labels_of(index)[first : first + self.frames]
         if mirrored:
             labels = labels[:, mirrored_classes(self.folder.class_names)]

@@ -360,7 +360,7 @@ def matrix_of(
 
 
 def worth_showing(
-    predicted: Int[np.ndarray, "N"], labels: Int[np.ndarray, "N"], classes: int, most: int, every: int = ALL_SHOWN
+    predicted: Int[np.ndarray, "N"], labels: Int[np.ndarray, "N"], classes: int, most: int, every: int
 ) -> tuple[Int[np.ndarray, "k"], int, int]:
     """The classes to show, in order; how many others occur; and how many have neither clips nor predictions.
 

@@ -26,7 +26,7 @@ def score_clips(
     clips: ClipDataset,
     classes: int,
     batch_size: int,
-    workers: int = 0,
+    workers: int,
     done: Callable[[int], None] = lambda clips: None,
     optimized: bool = True,
 ) -> Float[np.ndarray, "N classes"]:

@@ -74,7 +74,7 @@ def is_main_py(path: Path) -> bool:
     return len(keys_of(path) & set(MARKS)) > 1
 
 
-def yaml_block(path: Path, changes: Sequence[str] = ()) -> Block:
+def yaml_block(path: Path, changes: Sequence[str]) -> Block:
     """The values of a YAML file with the line of each. changes: as --cfg-options."""
     config = _with_lines(compose_yaml(path), read_yaml(path), path.name)
     assert isinstance(config, Block)

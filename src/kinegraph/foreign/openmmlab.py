@@ -95,7 +95,7 @@ EVALUATION = {
 OF_TEST = ("model", "data.val", "data.test", "val_dataloader", "test_dataloader")  # what a test needs, too
 
 
-def read_openmmlab(path: Path, cfg_options: Sequence[str] = (), validate: bool | None = None) -> Recipe:
+def read_openmmlab(path: Path, cfg_options: Sequence[str], validate: bool | None) -> Recipe:
     """The recipe in a Python config. validate: as asked on the command line; None leaves it to the project's default.
 
     Raises ValueError for a file that cannot be read as data, or that is no config of an action recogniser.

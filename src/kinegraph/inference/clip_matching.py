@@ -133,7 +133,7 @@ def _what_can_be_done(found: JointLayout, wanted: JointLayout, order: Sequence[i
 # ---- channels --------------------------------------------------------------------------------------------------------
 
 
-def with_channels(clip: SkeletonClip, preprocessing: Preprocessing, channels: int, said: object = None) -> SkeletonClip:
+def with_channels(clip: SkeletonClip, preprocessing: Preprocessing, channels: int, said: object) -> SkeletonClip:
     """The clip with scores where the network was trained with them. They are left out where it was not."""
     dimensions, scored = clip.keypoint.shape[3], clip.score is not None
     each, allowed = _each(preprocessing, channels), kinds(preprocessing, channels, said)
@@ -151,7 +151,7 @@ def with_channels(clip: SkeletonClip, preprocessing: Preprocessing, channels: in
 
 
 def made_up_clip(
-    layout: JointLayout, preprocessing: Preprocessing, channels: int, frames: int, said: object = None
+    layout: JointLayout, preprocessing: Preprocessing, channels: int, frames: int, said: object
 ) -> SkeletonClip:
     """A random clip of one person that fits a network, to measure with. Raises ValueError where no clip fits."""
     allowed = kinds(preprocessing, channels, said)

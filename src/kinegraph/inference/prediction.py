@@ -154,7 +154,7 @@ def size_of(image_size: Sequence[int] | str) -> tuple[int, int]:
     return width, height
 
 
-def clip_of(keypoint: Any, layout: JointLayout, score: Any = None) -> SkeletonClip:
+def clip_of(keypoint: Any, layout: JointLayout, score: Any) -> SkeletonClip:
     """A clip of arrays, tensors or lists. Raises ValueError when they are not of the layout's joints.
 
     keypoint: (M, T, V, C), or (T, V, C) of one person. score: likewise (M, T, V) or (T, V).

@@ -61,10 +61,10 @@ def export_int8(
     out: str | Path,
     dataset: SkeletonDataset,
     split: str,
-    part: str | None = None,
-    max_loss: float = 0.5,
+    part: str | None,
+    max_loss: float,
     *,
-    prepares: bool = False,
+    prepares: bool,
 ) -> Quantised:
     """Write a network as ONNX in int8. model: as `export` takes it. prepares: with preparing in the graph.
 

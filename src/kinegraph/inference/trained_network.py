@@ -109,7 +109,7 @@ def asked_of(
 
 def placed_asked(
     asked: "Predictor | Exported",
-    device: str = "auto",
+    device: str,
     precision: str = "32-true",
     many: bool = False,
     engine: str = "torch",

@@ -122,7 +122,7 @@ def load_file(file: io.BufferedIOBase, size: int) -> object:
         return torch.load(file, map_location="cpu", weights_only=True)
 
 
-def write_state(path: Path, state: Mapping[str, Tensor], beside: Mapping | None = None) -> None:
+def write_state(path: Path, state: Mapping[str, Tensor], beside: Mapping | None) -> None:
     """Write a state dict, whole or not at all; under the key "state_dict" when other things stand beside it."""
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     content = io.BytesIO()  # writing to a file, torch does not say that the disk is full

@@ -39,7 +39,7 @@ def curve_figures(curves: Mapping[str, Curve], classes: Sequence[str] = (), meas
 
 
 def lines_svg(
-    series: Mapping[str, Sequence[tuple[int, float]]], *, percent: bool = False, label: str = "Learning curve"
+    series: Mapping[str, Sequence[tuple[int, float]]], *, percent: bool, label: str = "Learning curve"
 ) -> str:
     """Lines over epochs, or another count, one a series; its name is its CSS class. The script reads `data-lines`."""
     series = {name: _thinned(line) for name, line in series.items()}
@@ -119,9 +119,9 @@ def legend(names: Sequence[str], classes: Sequence[str]) -> str:
     return f'<p class="legend">{"".join(keys)}</p>'
 
 
-def _ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers that span low to high."""
-    rough = max(high - low, 1e-12) / about
+def _ticks(low: float, high: float) -> list[float]:
+    """About five round numbers that span low to high."""
+    rough = max(high - low, 1e-12) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = power * next(round_one for round_one in (1, 2, 5, 10) if rough <= round_one * power * (1 + 1e-9))
     return [step * index for index in range(math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9) + 1)]

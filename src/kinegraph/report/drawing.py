@@ -192,9 +192,10 @@ def heat(theme: Theme, share: float) -> Float[np.ndarray, "3"]:
     return np.array([np.interp(share, np.linspace(0, 1, len(stops)), stops[:, channel]) for channel in range(3)])
 
 
-def draw_heat(panel: Panel, theme: Theme, steps: int = 74) -> None:
+def draw_heat(panel: Panel, theme: Theme) -> None:
     """What the colours of importance mean."""
     write(panel, panel.width, panel.height / 2, "most important", theme.quiet, 11, align="right")
+    steps = 74
     left, middle = panel.width - steps - 100, panel.height / 2
     write(panel, left - 8, middle, "least", theme.quiet, 11, align="right")
     for step in range(steps):
@@ -224,10 +225,10 @@ def _head(scene: Scene) -> int | None:
 # ---- around people ---------------------------------------------------------------------------------------------------
 
 
-def _draw_floor(panel: Panel, stage: Stage, theme: Theme, steps: int = 24) -> None:
+def _draw_floor(panel: Panel, stage: Stage, theme: Theme) -> None:
     """Lines that fade out away from the middle."""
     middle, far = stage.centre[[0, 2]], 1.25 * stage.reach + 0.5 * stage.size
-    segments, colours = [], []
+    segments, colours, steps = [], [], 24
     for axis in (0, 1):
         first, last = np.ceil((middle[axis] - far) / stage.grid), np.floor((middle[axis] + far) / stage.grid)
         for line in np.arange(first, last + 1) * stage.grid:
@@ -268,8 +269,9 @@ def _draw_image(panel: Panel, scene: Scene, stage: Stage, theme: Theme) -> None:
 # ---- answers ---------------------------------------------------------------------------------------------------------
 
 
-def draw_bars(panel: Panel, answers: Answers, frame: int, theme: Theme, most: int = 3, label: str = "") -> None:
-    """The probabilities at a frame as bars, always of the same classes."""
+def draw_bars(panel: Panel, answers: Answers, frame: int, theme: Theme, label: str) -> None:
+    """The probabilities at a frame as bars, always of the same three classes."""
+    most = 3
     shown, now, width = answers.leading(most), answers.at(frame), panel.width
     row = panel.height / most
     for at, index in enumerate(shown):

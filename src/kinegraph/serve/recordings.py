@@ -86,7 +86,7 @@ def check_layout(name: str) -> None:
         raise ValueError(f"no layout {quoted(name)}; built in are {', '.join(layout_names())}")
 
 
-def asking_of(query: Mapping[str, str], own: str = OWN) -> Asking:
+def asking_of(query: Mapping[str, str], own: str) -> Asking:
     """The options of a request. own: name of the network's layout, which may be asked for.
 
     Raises ValueError for an option that there is not, and for a value that does not fit.

@@ -112,7 +112,7 @@ def shown_place(place: str) -> str:
     return make_url(place).render_as_string() if "://" in place else place
 
 
-def open_study(storage: "RDBStorage", name: str, about: Mapping[str, Any], prune: bool = True) -> "Study":
+def open_study(storage: "RDBStorage", name: str, about: Mapping[str, Any], prune: bool) -> "Study":
     """The study of that name, begun or gone on with. Raises ValueError where it is about something else."""
     import optuna
 

@@ -362,7 +362,11 @@ def check_options(module: ModuleType, options: Mapping[str, object], fixed: Mapp
 
 def _named(path: Path, options: Mapping[str, object], error: ValueError) -> ValueError:
     """The error with the path in front, where its message names no file."""
-    given = (path, path.resolve(), *(it for it in options.values() if it and isinstance(it, str | Path)))
+    given = (
+        path,
+        path.resolve(),
+        *(option for option in options.values() if option and isinstance(option, str | Path)),
+    )
     message = " ".join(CONTROL.sub(" ", str(error)).split())
     where = "" if any(str(it) in message for it in given) else f"{path}: "
     kind = OneOfSeveral if isinstance(error, OneOfSeveral) else FormatError

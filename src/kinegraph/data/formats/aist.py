@@ -54,7 +54,7 @@ def read(path: Path) -> Recordings:
     clips = named_apart([ClipFile(file, file.stem) for file in files], path)
     deep = first_readable(clips, _arrays).shape[0] == 1
     return Recordings(
-        clips=all_clips_of(clips, lambda it: _clips(it, deep)),
+        clips=all_clips_of(clips, lambda file: _clips(file, deep)),
         count=len(files) * (1 if deep else 9),
         layout=load_layout(LAYOUT),
         class_names=tuple(GENRES.values()),

@@ -71,7 +71,7 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
 
 def _are_pictures(contents: Mapping[Path, Sequence[Mapping[str, object]]], path: Path) -> bool:
     """Whether there are several files, each of one picture, and no two in a place are of the same one."""
-    pictures = {file: {str(it.get("image_id")) for it in found} for file, found in contents.items()}
+    pictures = {file: {str(detection.get("image_id")) for detection in found} for file, found in contents.items()}
     if len(pictures) < 2 or any(len(names) != 1 for names in pictures.values()):
         return False
     return len({(_place(file, path), *names) for file, names in pictures.items()}) == len(pictures)
@@ -93,10 +93,14 @@ def _name(file: Path, path: Path) -> str:
 def _detections(file: Path) -> list[Mapping[str, object]]:
     content = read_records(file)
     if isinstance(content, Mapping):
-        pictures = {name: it.get("bodies") for name, it in content.items() if isinstance(it, Mapping)}
-        bodies = [(name, body) for name, it in pictures.items() for body in (it if isinstance(it, list) else [])]
-        content = [{"image_id": name, "keypoints": it.get("joints")} for name, it in bodies if isinstance(it, Mapping)]
-    if not isinstance(content, list) or not all(isinstance(it, Mapping) for it in content):
+        pictures = {name: value.get("bodies") for name, value in content.items() if isinstance(value, Mapping)}
+        bodies = [
+            (name, body) for name, value in pictures.items() for body in (value if isinstance(value, list) else [])
+        ]
+        content = [
+            {"image_id": name, "keypoints": body.get("joints")} for name, body in bodies if isinstance(body, Mapping)
+        ]
+    if not isinstance(content, list) or not all(isinstance(entry, Mapping) for entry in content):
         raise ValueError(f"{file} is no list of detections")
     return content
 

@@ -138,7 +138,7 @@ def read(
 # ---- files -----------------------------------------------------------------------------------------------------------
 
 
-def load_annotations(raw: Path, split_name: str | None = None) -> Annotations:
+def load_annotations(raw: Path, split_name: str | None) -> Annotations:
     """Read the file or files and check that they hold annotations; their arrays are not looked at."""
     files = _files(Path(raw))
     contents = {path: load_pickle(path) for path in files}
@@ -228,7 +228,7 @@ def _meant(splits: object) -> dict[str, tuple[str, str]]:
 
 def _check_items(path: Path, items: object) -> None:
     listed = isinstance(items, list | tuple)
-    if listed and len(items) == 2 and all(isinstance(it, list | tuple | np.ndarray) for it in items):
+    if listed and len(items) == 2 and all(isinstance(entry, list | tuple | np.ndarray) for entry in items):
         way = "their array belongs beside it, as train_data.npy beside train_label.pkl: give its folder or the .npy"
         raise ValueError(f"{path} may hold names and labels of clips; {way}")
     if not listed or not all(isinstance(item, Mapping) for item in items):
@@ -243,7 +243,7 @@ def _with_scores(items: Sequence[Mapping]) -> list[dict]:
     for item in items:
         shape = np.shape(item.get("keypoint"))[:-1]
         others = [] if "keypoint_score" in item else [key for key in SCORES if np.shape(item.get(key)) == shape != ()]
-        found.append({"keypoint_score" if key in others[:1] else key: it for key, it in item.items()})
+        found.append({"keypoint_score" if key in others[:1] else key: value for key, value in item.items()})
     return found
 
 

@@ -43,9 +43,7 @@ def write_annotations(path: Path, dataset: SkeletonDataset) -> None:
         seal_file(unfinished)
 
 
-def write_annotation_list(
-    path: Path, dataset: SkeletonDataset, clips: Int[np.ndarray, "n"], split: str | None = None
-) -> None:
+def write_annotation_list(path: Path, dataset: SkeletonDataset, clips: Int[np.ndarray, "n"], split: str | None) -> None:
     """Write a plain list of some clips' annotations, as MMAction2 0.x reads it: one file for each part of a split.
 
     A list has no place for layout, class names, source and splits: they go to NAME.kinegraph.json beside it.

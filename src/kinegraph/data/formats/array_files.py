@@ -142,9 +142,9 @@ def _nested_arrays(content: Any) -> Any:
 def _as_arrays(value: Any) -> Any:
     """The value with arrays in place of tensors."""
     if isinstance(value, Mapping):
-        return {key: _as_arrays(it) for key, it in value.items()}
+        return {key: _as_arrays(inside) for key, inside in value.items()}
     if isinstance(value, list | tuple):
-        return [_as_arrays(it) for it in value]
+        return [_as_arrays(entry) for entry in value]
     if hasattr(value, "detach"):
         return value.detach().float().numpy() if value.dtype.is_floating_point else value.numpy()
     return value
@@ -161,9 +161,11 @@ def open_named(path: Path, joints: int | None = None) -> ArrayFile:
         values = flat(content.values)
         found = _of_axes(values) or _in_joints(_points(_of_mat(values, joints)), joints)
         found = {
-            name: np.array(it) for name, it in found.items() if not isinstance(it, list) or labels_in(it) is not None
+            name: np.array(array)
+            for name, array in found.items()
+            if not isinstance(array, list) or labels_in(array) is not None
         }
-        return ArrayFile({name: it.shape for name, it in found.items()}, found.__getitem__, content.left_out)
+        return ArrayFile({name: array.shape for name, array in found.items()}, found.__getitem__, content.left_out)
 
     if path.suffix.lower() in (*PICKLES, *TORCH):
         arrays = named_arrays(load_objects(path), path.stem)
@@ -177,9 +179,9 @@ def open_named(path: Path, joints: int | None = None) -> ArrayFile:
 
     shapes = npz_shapes(path)
     listed = {name: load_npz_object(path, name, several=True) for name in _of_objects(path, shapes)}
-    whole = with_joined_frames({name: [*it] for name, it in listed.items() if is_list(it)})
-    whole = {name: it for name, it in whole.items() if isinstance(it, np.ndarray)}
-    shapes = dict(shapes) | {name: it.shape for name, it in whole.items()}
+    whole = with_joined_frames({name: [*value] for name, value in listed.items() if is_list(value)})
+    whole = {name: value for name, value in whole.items() if isinstance(value, np.ndarray)}
+    shapes = dict(shapes) | {name: value.shape for name, value in whole.items()}
     return _joined(ArrayFile(shapes, lambda name: whole[name] if name in whole else load(name)))
 
 
@@ -190,7 +192,7 @@ def _joined(file: ArrayFile) -> ArrayFile:
         return file
     joined = with_joined_axes({name: file.load(name) for name in names})
     shapes = {name: shape for name, shape in file.shapes.items() if name not in names}
-    shapes |= {name: it.shape for name, it in joined.items()}
+    shapes |= {name: array.shape for name, array in joined.items()}
     return ArrayFile(shapes, lambda name: joined[name] if name in joined else file.load(name))
 
 
@@ -214,10 +216,14 @@ def _of_axes(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _points(values: dict[str, Any]) -> dict[str, Any]:
     """The values of a .mat, in which points by name have become the array of a clip and the names of its joints."""
-    points = {name: it for name, it in values.items() if isinstance(it, np.ndarray) and it.ndim == 2 and 3 in it.shape}
-    points = {name: it if it.shape[1] == 3 else it.T for name, it in points.items()}
-    rest = {name: it for name, it in values.items() if name not in points}
-    if len(points) < FEWEST_POINTS or len({len(it) for it in points.values()}) != 1:
+    points = {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, np.ndarray) and value.ndim == 2 and 3 in value.shape
+    }
+    points = {name: point if point.shape[1] == 3 else point.T for name, point in points.items()}
+    rest = {name: value for name, value in values.items() if name not in points}
+    if len(points) < FEWEST_POINTS or len({len(point) for point in points.values()}) != 1:
         return values
     return rest | {"joints": np.stack(list(points.values()), 1), "joint_names": list(points)}
 
@@ -235,13 +241,13 @@ def _of_mat(content: Any, joints: int | None = None) -> Any:
         clips = np.moveaxis(value, axis, 0)
         return clips.transpose(0, *(1 + axis for axis in usual_order(clips[0], joints)))
 
-    return {name: turned(it) for name, it in content.items()} if counts else _turned(content, joints)
+    return {name: turned(value) for name, value in content.items()} if counts else _turned(content, joints)
 
 
 def _in_joints(values: dict[str, Any], joints: int | None) -> dict[str, Any]:
     """The values of a .mat, in which the only rows of numbers are joints, where no array has an axis of joints."""
-    rows = [name for name, it in values.items() if isinstance(it, np.ndarray) and it.ndim == 2]
-    cubes = [name for name, it in values.items() if isinstance(it, np.ndarray) and it.ndim > 2]
+    rows = [name for name, value in values.items() if isinstance(value, np.ndarray) and value.ndim == 2]
+    cubes = [name for name, value in values.items() if isinstance(value, np.ndarray) and value.ndim > 2]
     if len(rows) != 1 or cubes or not flat_shapes(values[rows[0]].shape[1], joints):
         return values
     found = with_joints(values[rows[0]], joints)
@@ -251,9 +257,9 @@ def _in_joints(values: dict[str, Any], joints: int | None) -> dict[str, Any]:
 def _turned(value: Any, joints: int | None = None) -> Any:
     """A value of MATLAB, whose arrays have their axes in the order of frames, joints and coordinates."""
     if isinstance(value, Mapping):
-        return {name: _turned(it, joints) for name, it in value.items()}
+        return {name: _turned(inside, joints) for name, inside in value.items()}
     if isinstance(value, list):
-        return [_turned(it, joints) for it in value]
+        return [_turned(entry, joints) for entry in value]
     if isinstance(value, np.ndarray) and not value.size:
         return np.zeros((0, 1, 3))  # a clip without frames, among others
     return value.transpose(usual_order(value, joints)) if isinstance(value, np.ndarray) and value.ndim > 1 else value
@@ -277,7 +283,7 @@ def _of_npy(path: Path) -> ArrayFile:
             continue
         with suppress(ValueError):
             found[file.stem] = mapped(file)
-    return ArrayFile({name: it.shape for name, it in found.items()}, found.__getitem__)
+    return ArrayFile({name: array.shape for name, array in found.items()}, found.__getitem__)
 
 
 def _of_hdf5(path: Path) -> Any:
@@ -288,7 +294,7 @@ def _of_hdf5(path: Path) -> Any:
 
     def values(group: Any) -> dict[str, Any]:
         nonlocal read
-        found: dict[str, Any] = {str(name): it for name, it in group.attrs.items()}
+        found: dict[str, Any] = {str(name): value for name, value in group.attrs.items()}
         for name in group:
             if (array := dataset_of(path, group, name)) is not None:
                 read += array.size * array.dtype.itemsize
@@ -307,13 +313,13 @@ def _of_npz(path: Path) -> ArrayFile:
     """Arrays of objects are those of clips of different lengths, or texts."""
     shapes = npz_shapes(path)
     objects = {name: load_npz_object(path, name, several=True) for name in _of_objects(path, shapes)}
-    listed = {name: [*it] for name, it in objects.items() if is_list(it)}
+    listed = {name: [*value] for name, value in objects.items() if is_list(value)}
 
     @lru_cache(maxsize=1)
     def load(name: str) -> Any:
         return listed[name] if name in listed else load_npz(path, (name,))[name]
 
-    return ArrayFile(dict(shapes) | {name: shape_of(it) for name, it in listed.items()}, load)
+    return ArrayFile(dict(shapes) | {name: shape_of(value) for name, value in listed.items()}, load)
 
 
 def _of_objects(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:

@@ -120,7 +120,9 @@ def with_joints(array: Float[np.ndarray, "T numbers"], joints: int | None = None
     def fits(shape: tuple[int, int, int]) -> bool:
         bodies = rows.reshape(-1, *shape[1:])
         planes = [bodies[..., :size] for size in (2, 3) if size <= shape[2]]
-        return any(recognise(it[it.any((1, 2))], candidates(shape[1])) is not None for it in planes if it.any())
+        return any(
+            recognise(plane[plane.any((1, 2))], candidates(shape[1])) is not None for plane in planes if plane.any()
+        )
 
     fitting = [shape for shape in shapes if fits(shape)] or shapes
     if len(fitting) != 1:

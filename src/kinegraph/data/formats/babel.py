@@ -110,7 +110,7 @@ def read_whole(path: Path) -> Recordings:
 
     path: as `read`. A sequence whose joints are missing or broken is a fault.
     """
-    sequences = {it.joints: it for it in annotations(path)}  # of several annotators once
+    sequences = {annotation.joints: annotation for annotation in annotations(path)}  # of several annotators once
     rates, layout = _rates(path / "featp_2_fps.json"), load_layout("ntu25")
 
     def clips() -> Iterator[Item]:

@@ -61,7 +61,7 @@ def read(path: Path) -> Recordings:
         numbers = [match[1] for part in folder.absolute().parts if (match := SUBJECT.fullmatch(part))]
         label = lists[folder].get(file.path.stem, own)
         cells[file.name] = {"label": label, "subject": numbers[-1] if numbers else ""}
-    if not any(it["subject"] for it in cells.values()):
+    if not any(cell["subject"] for cell in cells.values()):
         cells = {name: {key: it for key, it in cell.items() if key != "subject"} for name, cell in cells.items()}
     known = facts(cells)
     return Recordings(

@@ -45,7 +45,9 @@ def _merged(names: Sequence[str], merge: Sequence[str]) -> dict[str, str]:
 
 def _same(name: str, known: Sequence[str]) -> str:
     """The class of that name. Raises ValueError with those that are near where there is none."""
-    found = [one for one in known if one == name.strip()] or [one for one in known if _plain(one) == _plain(name)]
+    found = [option for option in known if option == name.strip()] or [
+        option for option in known if _plain(option) == _plain(name)
+    ]
     if not found:
         hint = did_you_mean(name, known) or f"; there are {first_few(list(known), 8)}"
         raise ValueError(f"there is no class {quoted(name.strip())}{hint}")
@@ -58,7 +60,7 @@ def _plain(name: str) -> str:
 
 def _renumbered(clip: SkeletonClip, number: Mapping[int, int], left_out: list[str]) -> Iterator[Item]:
     if clip.segments is not None:
-        kept = [replace(it, label=number[it.label]) for it in clip.segments if it.label in number]
+        kept = [replace(segment, label=number[segment.label]) for segment in clip.segments if segment.label in number]
         yield replace(clip, segments=tuple(kept))
     elif clip.label is None or clip.label not in number:
         left_out.append(clip.name)

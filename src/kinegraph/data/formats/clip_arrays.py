@@ -97,7 +97,7 @@ def detect(path: Path) -> str | None:
 def _may_hold_arrays(path: Path) -> bool:
     """Whether a path is a file or folder of arrays, and no pickle with annotations of MMAction2."""
     if path.is_dir():
-        of_labels = any(meaning(it.stem)[0] in LABELS for it in files_in(path, "*.npy"))
+        of_labels = any(meaning(file.stem)[0] in LABELS for file in files_in(path, "*.npy"))
         return not is_dataset(path) and (of_labels or bool(files_of_parts(path)))
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES or is_dataset(path.parent):
@@ -123,24 +123,24 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
     file = open_arrays(path)
     shapes = file.shapes
     batches = _batches(shapes) or [_Batch(path.stem, "", meaning(path.stem)[1])] * _is_plain(path)
-    names = [it.data for it in batches] or _of_clips(shapes, path)
+    names = [batch.data for batch in batches] or _of_clips(shapes, path)
     if not names:
         raise FormatError("shape", f"{path} holds {first_few(list(shapes))}, expected arrays of clips and their labels")
     first = _first_clip(path, file, names[0], bool(batches), len(load_layout(layout)) if layout else None)
     of = layout_for(first.shape[-2], layout)
-    counts = [shapes[it.data][0] for it in batches]
-    labels = [_labels_of(path, file, it) for it in batches]
-    classes = sorted({str(it) for one in labels for it in one if isinstance(it, str)})
-    numbers = [[classes.index(it) if isinstance(it, str) else it for it in one] for one in labels]
-    known = [number for one in numbers for number in one if number is not None]
+    counts = [shapes[batch.data][0] for batch in batches]
+    labels = [_labels_of(path, file, batch) for batch in batches]
+    classes = sorted({label for part in labels for label in part if isinstance(label, str)})
+    numbers = [[classes.index(label) if isinstance(label, str) else label for label in part] for part in labels]
+    known = [number for part in numbers for number in part if number is not None]
     of_classes = tuple(classes) or (names_of_classes(class_names, known, []) if batches else ())
     counting: tuple[str, ...] = ()
     if class_names is not None and not classes:
         start, counting = first_number(known, of_classes)
-        numbers = [[None if number is None else number - start for number in one] for one in numbers]
+        numbers = [[None if number is None else number - start for number in part] for part in numbers]
     facts = _facts(file, sum(counts) if batches else len(names))
     own_names = [*map(str, file.load(NAMES))] if len(shapes.get(NAMES, ())) == 1 else []
-    used = {*names, *facts, *(it.labels for it in batches), *([NAMES] if own_names else [])}
+    used = {*names, *facts, *(batch.labels for batch in batches), *([NAMES] if own_names else [])}
     rest = [name for name in shapes if name not in used]
     clips = _of_batches(path, file, batches, numbers, own_names, of) if batches else _each(path, file, names, first, of)
     return Recordings(
@@ -156,7 +156,7 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
         guessed=frozenset({"score", "units", "up", *(["layout", "usual_layout"] if layout is None else [])}),
         assumed=(
             *counting,
-            *(_said(it, count) for it, count in zip(batches, counts, strict=True)),
+            *(_said(batch, count) for batch, count in zip(batches, counts, strict=True)),
             *([f"each array is a clip: {first_few(names)}"] if len(names) > 1 and not batches else []),
             *(flat_lines(shapes[names[0]][-1]) if len(shapes[names[0]]) == 2 + bool(batches) else ()),
             *([ANY_ORDER] if path.suffix.lower() == MAT else []),
@@ -232,8 +232,10 @@ def _with_facts(item: Item, facts: Mapping[str, list], number: int) -> Item:
     said = {column: values[number] for values, column in facts.values()}
     rate = said.pop("fps", None)
     fits = isinstance(rate, int | float) and 0 < rate < 1e6
-    plain = {key: int(it) if isinstance(it, float) and it.is_integer() else it for key, it in said.items()}
-    texts = {key: it if isinstance(it, int) else str(it) for key, it in plain.items()}
+    plain = {
+        key: int(value) if isinstance(value, float) and value.is_integer() else value for key, value in said.items()
+    }
+    texts = {key: value if isinstance(value, int) else str(value) for key, value in plain.items()}
     return replace(item, fps=float(rate) if fits else None, attributes=texts)
 
 
@@ -247,8 +249,8 @@ def _batches(shapes: Mapping[str, tuple[int, ...]]) -> list[_Batch]:
         labels = [said[key] for key in ((word, part) for word in LABELS) if key in said]
         if data and labels and _are_clips(shapes[data[0]]) and shapes[labels[0]][:1] == shapes[data[0]][:1]:
             found.append(_Batch(data[0], labels[0], part))
-    if len(found) > 1 and not any(it.part == "train" for it in found):  # x beside test_x, as SGN's files have them
-        found = [replace(it, part=it.part or "train") for it in found]
+    if len(found) > 1 and "train" not in {batch.part for batch in found}:  # x beside test_x, as in SGN's files
+        found = [replace(batch, part=batch.part or "train") for batch in found]
     return found
 
 
@@ -274,7 +276,7 @@ def _of_clips(shapes: Mapping[str, tuple[int, ...]], path: Path) -> list[str]:
 
     In a .npz they are several, as one is of the format poses; one in HDF5 has a usual name, as many hold other things.
     """
-    names = [name for name, it in shapes.items() if len(it) in (3, 4) and it[-1] in CHANNELS and it[-2] > 4]
+    names = [name for name, shape in shapes.items() if len(shape) in (3, 4) and shape[-1] in CHANNELS and shape[-2] > 4]
     alike = len({shapes[name][-2:] for name in names}) == 1
     usual = [name for name in names if meaning(name)[0] in DATA]
     if path.suffix.lower() == ".npz":

@@ -149,7 +149,7 @@ def label_in(content: Mapping) -> str:
     """The label that an object says under one of its names, as a cell; "" where it says none."""
     plain = {plain_column(str(name)): value for name, value in content.items()}
     said = (plain[name] for name in ("label", *ALIASES["label"]) if isinstance(plain.get(name), str | int))
-    return next((str(int(it) if isinstance(it, bool) else it).strip() for it in said), "")
+    return next((str(int(value) if isinstance(value, bool) else value).strip() for value in said), "")
 
 
 def plain_column(name: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from kinegraph.data.folders import files_ending, places
 from kinegraph.data.formats.clip_columns import MADE, VAL_SHARE, facts, made_split, part_of
@@ -36,6 +36,18 @@ OF_DATA = re.compile(  # folders of programs, data sets and days, which are no c
     re.IGNORECASE,
 )
 T = TypeVar("T")
+
+
+class Named(Protocol):
+    """What a clip is made of: a file, or a part of one."""
+
+    @property
+    def name(self) -> str:
+        """Of the clip."""
+        ...
+
+
+N = TypeVar("N", bound=Named)
 
 
 @dataclass(frozen=True)
@@ -101,9 +113,9 @@ def _folders(file: ClipFile, top: Path) -> str:
     return "/".join(folders[: len(folders) - same])
 
 
-def _in_folders(file: ClipFile, item: Item) -> Item:
+def _in_folders(file: Named, item: Item) -> Item:
     """The clip of a file with its folders in its name, where these tell it from others."""
-    if not file.folders:
+    if not isinstance(file, ClipFile) or not file.folders:
         return item
     if isinstance(item, Fault):
         return replace(item, clip=f"{file.folders}/{item.clip}")
@@ -143,7 +155,7 @@ def levels_of(places: Sequence[tuple[str, ...]]) -> Levels:
     dividing = [level for level in other if len(names[level]) > 1 and level not in people]
     words = [level for level in dividing if not all(map(NUMBERED.fullmatch, names[level]))]
     several = [level for level in words if len({folders[: level + 1] for folders in inside}) < len(inside)]
-    numbers = [level for level in dividing if all(it.isdecimal() and len(it) < 5 for it in names[level])]
+    numbers = [level for level in dividing if all(name.isdecimal() and len(name) < 5 for name in names[level])]
     # A folder that holds one clip, as all of its level do, is no class where another folder divides them, too.
     last = [level for level in other if level not in people and not all(map(OF_DATA.fullmatch, names[level]))]
     chosen = several[-1:] or words[:1] or numbers[:1] or last
@@ -196,14 +208,14 @@ def line_on_folders(folder: Path, found: Recordings) -> tuple[str, ...]:
     if level is None or depth == 1:
         return ()
     said = []
-    for other in (it for it in range(depth) if it != level and len(names[it]) > 1):
+    for other in (place for place in range(depth) if place != level and len(names[place]) > 1):
         if all(part_of(name) in PARTS for name in names[other]):
             said.append(f"{first_few(names[other])} as parts of a split")
         elif all(map(PERSON.fullmatch, names[other])):
             said.append(f"{first_few(names[other])} as people")
         elif len({folders[: other + 1] for folders in inside}) < len(inside) or other < level:
             said.append(f"{first_few(names[other])} as parts of names only")
-    around = "/".join(names[it][0] for it in range(level) if len(names[it]) == 1)
+    around = "/".join(names[place][0] for place in range(level) if len(names[place]) == 1)
     where = f", in {around}/" if around else ""
     taken = f"; {', '.join(said)}" if said else ""
     line = f"classes: the folders {first_few(names[level])}{where}{taken} (--names or --labels-file says others)"
@@ -215,7 +227,7 @@ def said_by_labels(labels: Sequence[str]) -> tuple[tuple[str, ...], list[tuple[i
     if not any(labels):
         return (), [(None, {}) for _ in labels]
     known = facts({f"{number:09}": {"label": label} for number, label in enumerate(labels)})
-    return known.class_names, [(it.label, dict(it.splits)) for it in known.clips.values()]
+    return known.class_names, [(clip.label, dict(clip.splits)) for clip in known.clips.values()]
 
 
 def cells_of(files: Sequence[ClipFile], classes: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -256,8 +268,8 @@ def first_readable(files: Sequence[ClipFile], read: Callable[[Path], T]) -> T:
     raise FormatError(getattr(error, "kind", "unreadable"), str(fault_of(error or ValueError("there are no files"))))
 
 
-def clips_of(files: Sequence[ClipFile], clip: Callable[[ClipFile], Item]) -> Iterator[Item]:
-    """The clip of each file, or its fault."""
+def clips_of(files: Iterable[N], clip: Callable[[N], Item]) -> Iterator[Item]:
+    """The clip of each file, or of anything else that has the name of its clip; or its fault."""
     for file in files:
         try:
             item = clip(file)
@@ -276,7 +288,7 @@ def all_clips_of(files: Sequence[ClipFile], clips: Callable[[ClipFile], Iterable
             yield _in_folders(file, _fault(error, file))
 
 
-def _fault(error: Exception, file: ClipFile) -> Fault:
+def _fault(error: Exception, file: Named) -> Fault:
     """The fault of a file. Raises what is missing for all files, such as a package or the models of an estimator."""
     if getattr(error, "kind", "") == "missing":
         raise error

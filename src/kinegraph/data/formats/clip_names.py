@@ -41,7 +41,7 @@ def columns_of(form: str) -> list[str]:
         raise ValueError(
             f"--names is {quoted(form)}, expected parts in braces, such as '{{label}}_{{subject}}_{{trial}}'"
         )
-    if wrong := [it for it in names if not it.isidentifier() or names.count(it) > 1 or it.lower() in TAKEN]:
+    if wrong := [name for name in names if not name.isidentifier() or names.count(name) > 1 or name.lower() in TAKEN]:
         twice = "is there twice" if names.count(wrong[0]) > 1 else "can be no column; {_} leaves a part out"
         raise ValueError(f"--names {quoted(form)}: {{{wrong[0]}}} {twice}")
     return names
@@ -65,7 +65,7 @@ def with_names(table: Mapping[str, Mapping[str, str]], form: str) -> tuple[dict[
         raise ValueError(f"no clip has a name of the form {quoted(form)}, they are {first_few(list(table))}{hint}")
     other = [clip for clip in table if clip not in said]
     if {*columns} & {*LABELS}:
-        table = {clip: {key: it for key, it in cells.items() if key != "label"} for clip, cells in table.items()}
+        table = {clip: {key: value for key, value in cells.items() if key != "label"} for clip, cells in table.items()}
     found = {clip: {**cells, **dict.fromkeys(columns, ""), **said.get(clip, {})} for clip, cells in table.items()}
     line = f"{counted(len(other), 'name')} of another form than {quoted(form)}: {first_few(other)}"
     return found, [line] if other else []
@@ -94,7 +94,7 @@ def key_of(cell: str, column: str) -> int | str:
 
 def keys_in(name: str, column: str) -> set[int | str]:
     """The cells of a column that the name of a clip may say: S01_T2 and subject1/trial2 say subject 1 and trial 2."""
-    return {*(it.casefold() for it in re.split(r"[\W_]+", name)), *_numbers(name, column)}
+    return {*(word.casefold() for word in re.split(r"[\W_]+", name)), *_numbers(name, column)}
 
 
 def _numbers(name: str, column: str) -> set[int]:
@@ -129,25 +129,29 @@ def suggested(names: Sequence[str], labels: Sequence[int | None] = ()) -> str | 
     ]
     parts = [*zip(*rows, strict=True)]
     columns = [_column(values) for values in parts]
-    actions = [it == "label" and values[0][:1].lower() == "a" for it, values in zip(columns, parts, strict=True)]
+    actions = [
+        column == "label" and values[0][:1].lower() == "a" for column, values in zip(columns, parts, strict=True)
+    ]
     if columns.count("label") > 1 and sum(actions) == 1:  # A001_P001_G002: a group beside the action
-        columns = ["_" if it == "label" and not act else it for it, act in zip(columns, actions, strict=True)]
+        columns = [
+            "_" if column == "label" and not act else column for column, act in zip(columns, actions, strict=True)
+        ]
     if columns.count("word") + columns.count("label") > 1:  # which one is the label?
         return None
     word = _meant(parts[columns.index("word")], labels) if "word" in columns else "word"
-    columns = [word if it == "word" else it if columns.count(it) == 1 else "_" for it in columns]
+    columns = [word if column == "word" else column if columns.count(column) == 1 else "_" for column in columns]
     if columns.count(word) > 1:  # people are named and numbered
         return None
     if not {"label", "subject"} & {*columns}:
         return None
-    texts = [it[1:] if it.startswith("=") else f"{{{it}}}" for it in columns]
+    texts = [column[1:] if column.startswith("=") else f"{{{column}}}" for column in columns]
     return texts[0] + "".join(sign + text for sign, text in zip(signs.pop(), texts[1:], strict=True))
 
 
 def _meant(words: Sequence[str], labels: Sequence[int | None]) -> str:
     """What words in names are: subjects where most of them are in several classes, else labels."""
     of = (
-        {word: {label for it, label in zip(words, labels, strict=True) if it == word} for word in words}
+        {word: {label for column, label in zip(words, labels, strict=True) if column == word} for word in words}
         if labels
         else {}
     )

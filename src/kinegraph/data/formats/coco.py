@@ -89,9 +89,9 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
         found += _recordings(content, most, place)
     others = sum(len(pose) != most for content in contents for pose in content.poses)
     own = (
-        _own_layout(it.get("keypoints"), it.get("skeleton"), str(it.get("name", "coco")), most)
+        _own_layout(entry.get("keypoints"), entry.get("skeleton"), str(entry.get("name", "coco")), most)
         for content in contents
-        for it in _dicts(content.about, "categories", content.file)
+        for entry in _dicts(content.about, "categories", content.file)
     )
     return recordings_of(
         found,
@@ -118,8 +118,8 @@ def _read(path: Path) -> _Content:
     content = read_records(path)
     about = content if isinstance(content, Mapping) else {"annotations": content}
     about = _by_pictures(about, path)
-    annotations = [it for it in _dicts(about, "annotations", path) if it.get("keypoints")]
-    poses = [pose_of(it["keypoints"], where=f"{path}: annotation {at} ") for at, it in enumerate(annotations)]
+    annotations = [entry for entry in _dicts(about, "annotations", path) if entry.get("keypoints")]
+    poses = [pose_of(value["keypoints"], where=f"{path}: annotation {at} ") for at, value in enumerate(annotations)]
     return _Content(path, about, annotations, poses)
 
 
@@ -152,15 +152,15 @@ def _by_pictures(about: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
 def _are_frames(keypoints: object) -> bool:
     """Whether these are the joints of a person in each frame, null where it is not seen: lists of numbers."""
     lists = keypoints if isinstance(keypoints, list) else []
-    there = [it for it in lists if it is not None]
-    return bool(there) and all(isinstance(it, list) and len(it) > MOST_NUMBERS for it in there)
+    there = [row for row in lists if row is not None]
+    return bool(there) and all(isinstance(array, list) and len(array) > MOST_NUMBERS for array in there)
 
 
 def _recordings(content: _Content, joints: int, place: str) -> list[Pictures]:
     """The recordings of a file, with the poses of so many joints. place: in front of their names."""
     path = content.file
-    images = {_id(it, "id", path): it for it in _images(content.about, path)}
-    videos = {_id(it, "id", path): it for it in _dicts(content.about, "videos", path)}
+    images = {_id(image, "id", path): image for image in _images(content.about, path)}
+    videos = {_id(entry, "id", path): entry for entry in _dicts(content.about, "videos", path)}
     found: dict[str, Pictures] = {}
     for image in images.values():
         _place(found, image, videos, path)  # also pictures without anybody
@@ -172,15 +172,16 @@ def _recordings(content: _Content, joints: int, place: str) -> list[Pictures]:
             pictures.add(frame, Person(_scored(pose), who if isinstance(who, int | str) else None))
     if not place:
         return list(found.values())
-    alone = len({it.name for it in found.values()}) == 1
+    alone = len({pictures.name for pictures in found.values()}) == 1
     return [
-        replace(it, name=place if alone else f"{place}/{it.name}", folders=folders_of(place)) for it in found.values()
+        replace(pictures, name=place if alone else f"{place}/{pictures.name}", folders=folders_of(place))
+        for pictures in found.values()
     ]
 
 
 def _dicts(about: Mapping[str, Any], key: str, path: Path) -> Sequence[Mapping[str, Any]]:
     value = about.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(it, Mapping) for it in value):
+    if not isinstance(value, list) or not all(isinstance(entry, Mapping) for entry in value):
         raise ValueError(f"{path}: '{key}' is no list of objects")
     return value
 
@@ -191,7 +192,7 @@ PICTURES = ("image_id", "frame_id", "frame", "frame_index")  # of an annotation
 def _images(about: Mapping[str, Any], path: Path) -> Sequence[Mapping[str, Any]]:
     """The pictures, also where they are names by their numbers, as in Animal Pose."""
     value = about.get("images")
-    if isinstance(value, Mapping) and all(isinstance(it, str) for it in value.values()):
+    if isinstance(value, Mapping) and all(isinstance(entry, str) for entry in value.values()):
         return [{"id": int(key) if key.isdecimal() else key, "file_name": name} for key, name in value.items()]
     return _dicts(about, "images", path)
 
@@ -235,4 +236,4 @@ def _own_layout(names: object, bones: object, title: str, joints: int) -> JointL
         return None
     pairs = [it for it in bones if isinstance(it, list)] if isinstance(bones, list) else []
     first = 0 if any(0 in pair for pair in pairs) else 1
-    return layout_named(names, [[end - first for end in it if isinstance(end, int)] for it in pairs], title)
+    return layout_named(names, [[end - first for end in pair if isinstance(end, int)] for pair in pairs], title)

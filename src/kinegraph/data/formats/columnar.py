@@ -37,7 +37,9 @@ def columnar_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     with _opened(path) as (names, rows):
         first = list(islice(rows, 1))
         wide = {i: len(cell) for i, cell in enumerate(first[0]) if _is_axis(names[i], cell)} if first else {}
-        spread = [[f"{name}_{it}" for it in range(wide[i])] if i in wide else [name] for i, name in enumerate(names)]
+        spread = [
+            [f"{name}_{number}" for number in range(wide[i])] if i in wide else [name] for i, name in enumerate(names)
+        ]
         yield 1, [*chain.from_iterable(spread)]
         for line, row in enumerate(chain(first, rows), 2):
             cells = ((cell or [None] * wide[i]) if i in wide else [cell] for i, cell in enumerate(row))

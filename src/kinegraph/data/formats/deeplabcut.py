@@ -144,13 +144,15 @@ def _named_after_videos(files: Sequence[ClipFile]) -> tuple[list[ClipFile], list
     and of X.csv and X_filtered.csv the filtered one, which a line says.
     """
     tables = {file.path.with_suffix("") for file in files if file.path.suffix.lower() == ".csv"}
-    kept = [it for it in files if it.path.suffix.lower() == ".csv" or it.path.with_suffix("") not in tables]
+    kept = [file for file in files if file.path.suffix.lower() == ".csv" or file.path.with_suffix("") not in tables]
     filtered = {file.path.with_suffix("") for file in kept if file.path.stem.endswith(FILTERED)}
-    twice = [it for it in kept if it.path.with_name(it.path.stem + FILTERED) in filtered]
-    kept = [it for it in kept if it not in twice]
+    twice = [file for file in kept if file.path.with_name(file.path.stem + FILTERED) in filtered]
+    kept = [file for file in kept if file not in twice]
     videos = [file.name.removesuffix(file.path.stem) + NETWORK.sub("", file.path.stem) for file in kept]
     shared = Counter(videos)
-    named = [replace(it, name=video) if shared[video] == 1 else it for it, video in zip(kept, videos, strict=True)]
+    named = [
+        replace(file, name=video) if shared[video] == 1 else file for file, video in zip(kept, videos, strict=True)
+    ]
     lines = [f"recordings of which '{FILTERED}' files are there, too: {first_few([it.path.name for it in twice])}"]
     return sorted(named, key=lambda file: (file.path.stem, str(file.path))), lines if twice else []
 

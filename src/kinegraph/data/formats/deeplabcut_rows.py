@@ -160,9 +160,7 @@ def is_deeplabcut_h5(file: Path) -> bool:
     return of_pandas and (b"bodyparts" in start or b"df_with_missing" in start)
 
 
-def read_h5(
-    file: Path, with_cells: bool = True
-) -> tuple[Labels, Int[np.ndarray, "rows"], Float[np.ndarray, "rows columns"]]:
+def read_h5(file: Path, with_cells: bool) -> tuple[Labels, Int[np.ndarray, "rows"], Float[np.ndarray, "rows columns"]]:
     """The labels of the columns, the numbers of the frames, and the cells, which are read in blocks.
 
     with_cells: without, there are no rows. Raises ValueError naming the file.
@@ -230,9 +228,9 @@ def _labels(file: Path, pickled: object) -> Iterator[tuple[str, ...]]:
     data = pickled.tobytes() if isinstance(pickled, np.void) else bytes(pickled) if isinstance(pickled, bytes) else b""
     found = read_pickle(BytesIO(data), file)
     for label in found if isinstance(found, Sequence) and not isinstance(found, str) else ():
-        if not isinstance(label, tuple) or not all(isinstance(it, str) for it in label):
+        if not isinstance(label, tuple) or not all(isinstance(cell, str) for cell in label):
             raise ValueError(f"{file} has columns without the names of scorer, bodyparts and coords")
-        yield tuple(text_of(it) for it in label)
+        yield tuple(text_of(cell) for cell in label)
 
 
 def _frames(file: Path, index: np.ndarray) -> Int[np.ndarray, "rows"]:

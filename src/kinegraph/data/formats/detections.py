@@ -151,7 +151,7 @@ def recordings_of(
     Raises FormatError where nobody was found.
     """
     clips = sequences(found)
-    shape = next((it.pose.shape for one in clips for there in one.people.values() for it in there), None)
+    shape = next((person.pose.shape for clip in clips for there in clip.people.values() for person in there), None)
     if shape is None:
         raise FormatError("empty", f"{path} has no person with keypoints")
     joints, deep = shape[0], shape[1] == 4
@@ -165,7 +165,7 @@ def recordings_of(
         )
         lines.append(line)
     of = own or layout_for(joints, layout)
-    classes, said = said_by_folders([one.folders for one in clips])
+    classes, said = said_by_folders([clip.folders for clip in clips])
     left_out: dict[str, int] = {}
     guessed = {"units"} | ({"layout"} if not (layout or own) else set()) | ({"up"} if deep else set())
     return Recordings(
@@ -201,7 +201,7 @@ def _clip(pictures: Pictures, layout: JointLayout, people: int, left_out: dict[s
     numbers, step = frame_numbers(sorted(pictures.people))
     if not any(pictures.people.values()):
         return nobody(pictures.name)
-    poses = [it.pose for there in pictures.people.values() for it in there]
+    poses = [person.pose for there in pictures.people.values() for person in there]
     if wrong := {len(pose) for pose in poses} - {
         len(layout),
         *(joints for joints, (body, _) in WITH_BODY.items() if body == layout.name),
@@ -214,8 +214,8 @@ def _clip(pictures: Pictures, layout: JointLayout, people: int, left_out: dict[s
     ids: list[list[Hashable]] = [[] for _ in frames]
     for number, (_, there) in zip(numbers.tolist(), sorted(pictures.people.items()), strict=True):
         if there:
-            frames[number] = np.stack([it.pose[: len(layout)] for it in there])
-            ids[number] = [it.who for it in there]
+            frames[number] = np.stack([person.pose[: len(layout)] for person in there])
+            ids[number] = [person.who for person in there]
     known = all(who is not None for there in ids for who in there)
     weights = [poses[..., -1].mean(1) if len(poses) else np.zeros(0) for poses in frames]
     tracks = track([poses[..., :-1] for poses in frames], weights, people, ids if known else None)

@@ -71,7 +71,7 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
 def _add_instances(pictures: Pictures, content: object, path: Path) -> None:
     frames = content
     if isinstance(content, Mapping) and KEYPOINTS not in content and "instances" not in content:
-        frames = next((it for it in content.values() if isinstance(it, list)), list(content.values()))
+        frames = next((entry for entry in content.values() if isinstance(entry, list)), list(content.values()))
     for number, frame in enumerate(frames if isinstance(frames, list) else [frames]):
         inner = frame.get("instances", frame) if isinstance(frame, Mapping) else None
         inner = inner.get("fields", inner) if isinstance(inner, Mapping) else None

@@ -255,7 +255,7 @@ def other_kinds(folder: Path, endings: Sequence[str], labelled: bool) -> list[st
         f"{count:,} {ending}" for ending, count in counts.items() if ending in OF_RECORDINGS and ending not in endings
     ]
     line = f"files of other formats: {', '.join(sorted(others))}; give their folders alone to read them"
-    beside = [it.name for it in sorted(folder.iterdir()) if LISTS.fullmatch(it.name) and it.is_file()]
+    beside = [entry.name for entry in sorted(folder.iterdir()) if LISTS.fullmatch(entry.name) and entry.is_file()]
     lists = [] if labelled else [name for name in beside if Path(name).suffix.lower() not in endings]
     of_lists = f"lists that are not read: {first_few(lists)}; --labels-file FILE reads labels and parts of a split"
     return ([line] if others else []) + ([of_lists] if lists else [])

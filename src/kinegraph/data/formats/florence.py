@@ -44,7 +44,11 @@ def _is_named(file: Path) -> bool:
 
 def _is_one(file: Path) -> bool:
     values = first_numbers(file) if file.suffix.lower() in SUFFIXES and file.is_file() else []
-    return len(values) == WIDTH and all(it.is_integer() and it > 0 for it in values[:3]) and values[2] <= len(ACTIONS)
+    return (
+        len(values) == WIDTH
+        and all(value.is_integer() and value > 0 for value in values[:3])
+        and values[2] <= len(ACTIONS)
+    )
 
 
 def read(path: Path) -> Recordings:

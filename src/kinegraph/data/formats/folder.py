@@ -94,6 +94,6 @@ def _clip(row: Mapping, keypoint: np.ndarray, score: np.ndarray | None, about: M
         int(row[COLUMNS[1]]) if row[COLUMNS[1]] else None,
         None if score is None else np.array(score[start:end], np.float32).reshape(people, frames, -1),
         image_size=tuple(map(int, sides)) if all(side.isdecimal() for side in sides) else None,
-        attributes={key: int(it) if about["attributes"][key] == "int" else it for key, it in own.items()},
+        attributes={key: int(value) if about["attributes"][key] == "int" else value for key, value in own.items()},
         splits={split: row.get(split) or "" for split in about["splits"]},
     )

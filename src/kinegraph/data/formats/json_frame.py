@@ -84,11 +84,11 @@ def _people(content: Any, origin: str, dimensions: int | None) -> Frame:
         raise ValueError(f"{origin} has 'frame' {quoted(number)}, expected a whole number from 0 on")
     if isinstance(content, Mapping) and "people" in content:
         people = content["people"]
-        if not isinstance(people, list) or not all(isinstance(one, Mapping) for one in people):
+        if not isinstance(people, list) or not all(isinstance(person, Mapping) for person in people):
             raise ValueError(f"{origin} has 'people' {quoted(people)}, expected {FORM}")
-        if any({*LANDMARKS} & {*one} for one in people) and not any("keypoint" in one for one in people):
+        if any({*LANDMARKS} & {*person} for person in people) and not any("keypoint" in person for person in people):
             return _mediapipe(content, number, origin, dimensions)
-        openpose = any("pose_keypoints_2d" in one for one in people)
+        openpose = any("pose_keypoints_2d" in person for person in people)
         return _openpose(people, number, origin) if openpose else _own(people, number, origin)
     if isinstance(content, list) or (isinstance(content, Mapping) and {*LANDMARKS, *WORLD, *PEOPLE} & {*content}):
         return _mediapipe(content, number, origin, dimensions)
@@ -101,7 +101,9 @@ def frame_line(frame: Frame) -> str:
     people = content["people"] = list[dict[str, Any]]()
     for i, pose in enumerate(frame.keypoint):
         one: dict[str, Any] = {} if frame.ids is None else {"id": frame.ids[i]}
-        one["keypoint"] = [[float(f"{it:.7g}") for it in joint] if any(joint) else None for joint in pose.tolist()]
+        one["keypoint"] = [
+            [float(f"{number:.7g}") for number in joint] if any(joint) else None for joint in pose.tolist()
+        ]
         if frame.score is not None:
             one["score"] = [round(it, 4) for it in frame.score[i].tolist()]
         people.append(one)
@@ -138,17 +140,17 @@ def _head(content: Mapping[str, Any], origin: str) -> Head:
 
 
 def _own(people: Sequence[Mapping[str, Any]], number: int | None, origin: str) -> Frame:
-    found = [(pose, one) for one in people if (pose := _joints(one.get("keypoint"), origin)) is not None]
+    found = [(pose, person) for person in people if (pose := _joints(person.get("keypoint"), origin)) is not None]
     if not found:
         return Frame(np.zeros((0, 0, 2), np.float32), number=number)
     if len({pose.shape for pose, _ in found}) > 1:
         raise ValueError(f"{origin} has people of different numbers of joints or coordinates")
     keypoint, score = np.stack([pose for pose, _ in found]), None
-    if any("score" in one for _, one in found):
-        score = np.stack([_scores(one.get("score"), keypoint.shape[1], origin) for _, one in found])
+    if any("score" in person for _, person in found):
+        score = np.stack([_scores(person.get("score"), keypoint.shape[1], origin) for _, person in found])
         keypoint = keypoint * (score > 0)[..., None]
-    ids = [one.get("id") for _, one in found]
-    if any(it is not None for it in ids) and (len(set(map(str, ids))) < len(ids) or {*map(type, ids)} - {int, str}):
+    ids = [person.get("id") for _, person in found]
+    if any(who is not None for who in ids) and (len(set(map(str, ids))) < len(ids) or {*map(type, ids)} - {int, str}):
         raise ValueError(f"{origin} has the ids {quoted(ids)}, expected another number or text for each person")
     return Frame(keypoint, score, tuple(ids) if ids[0] is not None else None, number)
 
@@ -173,12 +175,12 @@ def _joints(values: object, origin: str) -> Float[np.ndarray, "V C"] | None:
 
 def _unseen(row: Any) -> bool:
     """Whether a joint is null or lacks a coordinate; programs in Python write NaN for it."""
-    return row is None or (isinstance(row, list) and any(it is None or it != it for it in row))
+    return row is None or (isinstance(row, list) and any(cell is None or cell != cell for cell in row))
 
 
 def _scores(values: object, joints: int, origin: str) -> Float[np.ndarray, "V"]:
     try:
-        score = np.array([it or 0 for it in values] if isinstance(values, list) else 0, float)
+        score = np.array([value or 0 for value in values] if isinstance(values, list) else 0, float)
     except (TypeError, ValueError, OverflowError):
         score = np.zeros(())
     if score.shape != (joints,) or not (np.abs(score) < 1e30).all():
@@ -187,7 +189,7 @@ def _scores(values: object, joints: int, origin: str) -> Float[np.ndarray, "V"]:
 
 
 def _openpose(people: Sequence[Mapping[str, Any]], number: int | None, origin: str) -> Frame:
-    seen = [one for one in people if one.get("pose_keypoints_2d")]
+    seen = [person for person in people if person.get("pose_keypoints_2d")]
     poses = [_pose(Path(origin), one["pose_keypoints_2d"]) for one in seen]
     joints = {len(pose) for pose in poses}
     if len(joints) > 1 or (joints and joints.isdisjoint(BODIES)):
@@ -202,7 +204,7 @@ def _openpose(people: Sequence[Mapping[str, Any]], number: int | None, origin: s
 
 def _mediapipe(content: Any, number: int | None, origin: str, dimensions: int | None) -> Frame:
     names = [*WORLD, *LANDMARKS] if dimensions == 3 else [*LANDMARKS, *WORLD]
-    used = next((it for it in names if content.get(it)), None) if isinstance(content, Mapping) else None
+    used = next((name for name in names if content.get(name)), None) if isinstance(content, Mapping) else None
     try:
         frames = list(frames_of(content if used is None else content[used], Path(origin)))
     except ValueError as error:

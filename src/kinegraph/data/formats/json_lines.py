@@ -25,7 +25,7 @@ from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, fi
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.json_frame import LONGEST, Frame, Head, lines_of, parsed_line
 from kinegraph.data.formats.landmark_clips import are_bodies
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings
 from kinegraph.data.formats.table_json import is_clip
 from kinegraph.data.tracking import gathered, track
 from kinegraph.messages import first_few
@@ -83,7 +83,7 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
     first = first_readable(files, lambda file: _recording(file, layout))
     if not classes:
         classes, said = said_by_labels([_label(file.path) for file in files])
-        files = [replace(it, label=label, splits=splits) for it, (label, splits) in zip(files, said, strict=True)]
+        files = [replace(file, label=label, splits=splits) for file, (label, splits) in zip(files, said, strict=True)]
     several: list[str] = []
     return replace(
         first,
@@ -99,7 +99,7 @@ def _label(file: Path) -> str:
     """The label of the first frame."""
     with suppress(ValueError), closing(lines_of(file.open("rb"))) as lines:
         found = (parsed_line(line, str(file)) for line in islice(lines, 2))
-        return next((it.label for it in found if isinstance(it, Frame)), "")
+        return next((line.label for line in found if isinstance(line, Frame)), "")
     return ""
 
 
@@ -113,8 +113,7 @@ def _clip_of(file: ClipFile, layout: str | None, first: Recordings, several: lis
         other, own = (f"{len(it.layout)} joints in {it.units}" for it in (first, found))
         raise FormatError("joints", f"{file.path} has {own}, the first file {other}: read it apart")
     (clip,) = found.clips
-    if not isinstance(clip, SkeletonClip):
-        return nobody(file.name)
+    assert isinstance(clip, SkeletonClip)
     if found.skipped():
         several.append(file.name)
     return replace(clip, name=file.name, label=None if found.skipped() else file.label, splits=file.splits)
@@ -164,7 +163,7 @@ def _read(path: Path) -> tuple[Head, dict[int, Frame]]:
     return head, frames
 
 
-def _clip(name: str, frames: Mapping[int, Frame], layout: JointLayout, head: Head) -> Item:
+def _clip(name: str, frames: Mapping[int, Frame], layout: JointLayout, head: Head) -> SkeletonClip:
     span = range(min(frames), max(frames) + 1)
     channels = next(frame.keypoint.shape[2] for frame in frames.values() if len(frame.keypoint))
     nobody_there = np.zeros((0, len(layout), channels + 1), np.float32)
@@ -173,8 +172,6 @@ def _clip(name: str, frames: Mapping[int, Frame], layout: JointLayout, head: Hea
     tracked = all(len(ids) == len(pose) for ids, pose in zip(named, poses, strict=True))
     tracks = track([pose[..., :channels] for pose in poses], ids=named if tracked else None)
     values = gathered(poses, tracks)
-    if not len(values):
-        return nobody(name)
     scored = any(frame.score is not None for frame in frames.values())
     score = np.ascontiguousarray(values[..., -1]) if scored else None
     place = np.ascontiguousarray(values[..., :channels])

@@ -155,22 +155,22 @@ def _first_record(head: bytes) -> Mapping[str, Any] | None:
 def _records(content: Any) -> Sequence[Mapping[str, Any]]:
     """The rows of a table in any of its forms; [] for another value."""
     if isinstance(content, list):
-        return content if all(isinstance(it, Mapping) for it in content) else []
+        return content if all(isinstance(entry, Mapping) for entry in content) else []
     if not isinstance(content, Mapping) or not content:
         return []
     columns, data = content.get("columns"), content.get("data")
     if isinstance(columns, list) and isinstance(data, list):
-        fits = all(isinstance(it, list) and len(it) == len(columns) for it in data)
-        return [dict(zip(map(_name, columns), it, strict=True)) for it in data] if fits else []
+        fits = all(isinstance(row, list) and len(row) == len(columns) for row in data)
+        return [dict(zip(map(_name, columns), row, strict=True)) for row in data] if fits else []
     if "schema" in content and isinstance(data, list):
         return _records(data)
     values = list(content.values())
-    if all(isinstance(it, Mapping) for it in values):
+    if all(isinstance(value, Mapping) for value in values):
         by_row = all(str(key).isdecimal() for key in content)
-        rows = values if by_row else [{name: it.get(row) for name, it in content.items()} for row in values[0]]
+        rows = values if by_row else [{name: value.get(row) for name, value in content.items()} for row in values[0]]
         return rows
-    if all(isinstance(it, list) for it in values) and len({*map(len, values)}) == 1:
-        return [dict(zip(content, it, strict=True)) for it in zip(*values, strict=True)]
+    if all(isinstance(value, list) for value in values) and len({*map(len, values)}) == 1:
+        return [dict(zip(content, row, strict=True)) for row in zip(*values, strict=True)]
     return []
 
 

@@ -164,7 +164,9 @@ def _layout(body: Body) -> JointLayout:
 def _clip(file: ClipFile, paths: Sequence[Path], layout: JointLayout) -> Item:
     trees = [frame for path in paths for frame in frames_of(read_tree(path))]
     frames = [bodies_of(frame) for frame in trees]
-    people = {person: row for row, person in enumerate(dict.fromkeys(body.person for it in frames for body in it))}
+    people = {
+        person: row for row, person in enumerate(dict.fromkeys(body.person for frame in frames for body in frame))
+    }
     if not people:
         return nobody(file.name)
     if len(people) > MOST_PEOPLE:
@@ -192,8 +194,12 @@ def _clip(file: ClipFile, paths: Sequence[Path], layout: JointLayout) -> Item:
 def _rate(frames: Sequence[Tree]) -> float | None:
     """Frames a second by the times that Azure Kinect writes, in microseconds, or ZED, in nanoseconds since 1970."""
     times = [members(frame) for frame in frames[:1000]]
-    micro = [it["timestampusec"] for it in times if isinstance(it.get("timestampusec"), int)]
-    nano = [it["timestamp"] / 1000 for it in times if isinstance(it.get("timestamp"), int) and it["timestamp"] > NANO]
+    micro = [time["timestampusec"] for time in times if isinstance(time.get("timestampusec"), int)]
+    nano = [
+        time["timestamp"] / 1000
+        for time in times
+        if isinstance(time.get("timestamp"), int) and time["timestamp"] > NANO
+    ]
     steps = np.diff([time for time in micro or nano if abs(time) < 1 << 60])
     step = float(np.median(steps)) if len(steps) else 0.0
     return round(1e6 / step, 1) if 1e2 < step < 1e7 else None

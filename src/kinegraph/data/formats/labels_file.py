@@ -119,7 +119,7 @@ def _with_label(listing: dict[str, dict[str, str]], file: Path) -> tuple[dict[st
     columns = {name: [cells[name] for cells in listing.values()] for name in next(iter(listing.values()))}
 
     def may_be_labels(name: str) -> bool:
-        words = [it for it in columns[name] if it and not re.fullmatch(r"[\W\d]+", it)]
+        words = [column for column in columns[name] if column and not re.fullmatch(r"[\W\d]+", column)]
         return not _is_known(name) and 0 < len({*words}) * 2 <= len(columns[name])
 
     found = list(filter(may_be_labels, columns))
@@ -127,7 +127,8 @@ def _with_label(listing: dict[str, dict[str, str]], file: Path) -> tuple[dict[st
         return listing, ()
     (column,) = found
     named = {
-        clip: {"label" if it == column else it: cell for it, cell in cells.items()} for clip, cells in listing.items()
+        clip: {"label" if value == column else value: cell for value, cell in cells.items()}
+        for clip, cells in listing.items()
     }
     return named, (f"labels: the column '{column}' of {file.name}, as no other can be theirs",)
 
@@ -162,11 +163,13 @@ def _rows(clips: Collection[str], listing: Collection[str]) -> dict[str, str]:
     """
     listed, plain = {composed(key): key for key in listing}, {clip: composed(clip) for clip in clips}
     whole = {*plain.values()}
-    paths = {key: it if it in whole else FILE_ENDING.sub("", it.replace("\\", "/")) for it, key in listed.items()}
-    names = {clip: it if it in listed else VIDEO.sub("", it) for clip, it in plain.items()}
+    paths = {
+        key: value if value in whole else FILE_ENDING.sub("", value.replace("\\", "/")) for value, key in listed.items()
+    }
+    names = {clip: value if value in listed else VIDEO.sub("", value) for clip, value in plain.items()}
     rows, ends = _by_ends(paths), _by_ends(names)
-    found = {clip: listed[it] for clip, it in plain.items() if it in listed}
-    for end in sorted({*rows} & {*ends}, key=lambda it: -it.count("/")):
+    found = {clip: listed[value] for clip, value in plain.items() if value in listed}
+    for end in sorted({*rows} & {*ends}, key=lambda end: -end.count("/")):
         fitting = [key for key in rows[end] if paths[key] == end] or rows[end]
         for clip in ends[end] if len(fitting) == 1 else ():
             if end in (paths[fitting[0]], names[clip]) or len(ends[end]) == 1:

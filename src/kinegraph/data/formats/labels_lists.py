@@ -34,13 +34,13 @@ CLIP, LABEL = "clip", "label"
 NAMES = {*KNOWN, *chain.from_iterable((ALIASES | OF_CLIPS | OF_TRIALS).values()), *OF_CLIPS, *OF_TRIALS}
 
 
-def read_labels_file(path: Path, label: str | None = None) -> dict[str, dict[str, str]]:
+def read_labels_file(path: Path, label: str | None) -> dict[str, dict[str, str]]:
     """A CSV with one row per clip: its column `clip` (or `name`), and any of the columns above; see `labels_rows`."""
     return labels_rows(path, label)[0]
 
 
 def labels_rows(
-    path: Path, label: str | None = None, clip: str | None = None
+    path: Path, label: str | None, clip: str | None = None
 ) -> tuple[dict[str, dict[str, str]], list[str], tuple[str, ...]]:
     """The rows of such a file by the names of their clips, and no keys; or, where no column names the clips, by the
     columns that tell them apart, such as subject and trial, which are the keys; and lines on what was assumed.
@@ -107,29 +107,30 @@ def _by_name(content: object) -> list[Row]:
     """The rows of an object of labels, or of what is known of clips, by their names; [] for a table."""
     if not isinstance(content, Mapping) or any(plain_column(str(name)) in NAMES for name in content):
         return []
-    if all(isinstance(it, str | int) for it in content.values()):
+    if all(isinstance(entry, str | int) for entry in content.values()):
         return [(1, [CLIP, LABEL]), *((i, [str(name), str(it)]) for i, (name, it) in enumerate(content.items(), 2))]
-    if not all(isinstance(it, Mapping) and all(isinstance(cell, str | int | float | None) for cell in it.values())
-               for it in content.values()):  # fmt: skip
+    if not all(isinstance(entry, Mapping) and all(isinstance(cell, str | int | float | None) for cell in entry.values())
+               for entry in content.values()):  # fmt: skip
         return []
     columns = dict.fromkeys(map(str, chain.from_iterable(content.values())))
     rows = [
-        [str(name), *("" if it.get(key) is None else str(it[key]) for key in columns)] for name, it in content.items()
+        [str(name), *("" if value.get(key) is None else str(value[key]) for key in columns)]
+        for name, value in content.items()
     ]
     return [(1, [CLIP, *columns]), *enumerate(rows, 2)]
 
 
 def _of_objects(content: object) -> list[Row]:
     """The rows of a list of objects, or of lists of objects in them, without what is no cell; [] for another value."""
-    if not isinstance(content, list) or not content or not all(isinstance(it, Mapping) for it in content):
+    if not isinstance(content, list) or not content or not all(isinstance(entry, Mapping) for entry in content):
         return []
     found: list[Mapping] = []
     for outer in content:
         inner = next((it for it in outer.values() if isinstance(it, list) and it and isinstance(it[0], Mapping)), [{}])
         found += [outer | it for it in inner if isinstance(it, Mapping)]
     columns = [key for key in dict.fromkeys(chain.from_iterable(found))
-               if not any(isinstance(it.get(key), list | Mapping) for it in found)]  # fmt: skip
-    rows = [["" if it.get(key) is None else str(it[key]) for key in columns] for it in found]
+               if not any(isinstance(entry.get(key), list | Mapping) for entry in found)]  # fmt: skip
+    rows = [["" if entry.get(key) is None else str(entry[key]) for key in columns] for entry in found]
     return [(1, list(map(str, columns))), *enumerate(rows, 2)]
 
 
@@ -137,7 +138,7 @@ def _listed(path: Path) -> list[Row]:
     """The rows of a list without a header; [] for another file."""
     lines = [(i, line.strip()) for i, line in enumerate(lines_of(path, "a labels file is text"), 1) if line.strip()]
     first = lines[0][1] if lines else ""
-    separator = next((it for it in "\t;," if it in first), None)
+    separator = next((mark for mark in "\t;," if mark in first), None)
     rows = [(i, line.rsplit(separator, 1)) for i, line in lines]
     if not rows or any(len(cells) != 2 or not all(cells) for _, cells in rows):
         return []
@@ -147,7 +148,7 @@ def _listed(path: Path) -> list[Row]:
         return []
     counted = [re.fullmatch(rf"(.+?)\s*{separator or ' '}\s*\d+", cells[0]) for _, cells in rows]
     if all(counted):  # the number of frames
-        rows = [(i, [it[1], cells[1]]) for it, (i, cells) in zip(counted, rows, strict=True) if it]
+        rows = [(i, [match[1], cells[1]]) for match, (i, cells) in zip(counted, rows, strict=True) if match]
     elif separator and any(separator in cells[0] for _, cells in rows):
         return []
     return [(0, [CLIP, LABEL]), *((i, [cell.strip() for cell in cells]) for i, cells in rows)]

@@ -34,7 +34,7 @@ def named_clips(content: object, stem: str) -> dict[str, Any]:
     """The clips of a value that names them; {} for one that holds a single clip without a name. stem: of the file."""
     if isinstance(content, Mapping):
         return _by_name(content)
-    if not isinstance(content, list) or not all(isinstance(it, Mapping) for it in content):
+    if not isinstance(content, list) or not all(isinstance(entry, Mapping) for entry in content):
         return {}
     return _objects(content) or _records(content, stem)
 
@@ -46,23 +46,25 @@ def facts_in(clip: object) -> dict[str, str]:
     """
     said = [it for it in (clip if isinstance(clip, list) else [clip]) if isinstance(it, Mapping)]
     columns = named_columns([key for key in said[0] if isinstance(key, str)]) if said else {}
-    cells = {name: {_cell(it.get(key)) for it in said} for key, name in columns.items() if name in FACTS}
+    cells = {name: {_cell(frame.get(key)) for frame in said} for key, name in columns.items() if name in FACTS}
     return {name: values.pop() for name, values in cells.items() if len(values) == 1 and values != {""}}
 
 
 def said_of_clips(cells: Mapping[str, Mapping[str, str]]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """The classes, and label, splits and attributes of each clip. cells: of each clip, see `facts_in`."""
-    columns = dict.fromkeys(column for it in cells.values() for column in it)
-    known = facts({name: {column: it.get(column, "") for column in columns} for name, it in cells.items()})
-    return known.class_names, [(it.label, it.splits, it.attributes) for it in known.clips.values()]
+    columns = dict.fromkeys(column for cell in cells.values() for column in cell)
+    known = facts({name: {column: value.get(column, "") for column in columns} for name, value in cells.items()})
+    return known.class_names, [(clip.label, clip.splits, clip.attributes) for clip in known.clips.values()]
 
 
 def _by_name(content: Mapping[str, Any]) -> dict[str, Any]:
     """The clips of an object that has the frames of each under the name of its video, or by number under any name."""
     names, values = list(map(str, content)), list(content.values())
-    if not values or not all(isinstance(it, list | Mapping) for it in values):
+    if not values or not all(isinstance(value, list | Mapping) for value in values):
         return {}
-    numbered = all(isinstance(it, Mapping) and all(NUMBERED.fullmatch(str(key)) for key in it) for it in values)
+    numbered = all(
+        isinstance(value, Mapping) and all(NUMBERED.fullmatch(str(key)) for key in value) for value in values
+    )
     others = are_joints(names) or any(PERSON.fullmatch(name) or name in (*FRAMES, *LANDMARKS) for name in names)
     if all(map(VIDEO.fullmatch, names)) or (numbered and not others and not any(map(NUMBERED.fullmatch, names))):
         return {
@@ -73,10 +75,12 @@ def _by_name(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _objects(content: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The clips of a list of objects with the frames of a clip each, by the names that they say; {} for other lists."""
-    if not all(any(isinstance(it.get(key), list) and it[key] for key in FRAMES) for it in content):
+    if not all(any(isinstance(entry.get(key), list) and entry[key] for key in FRAMES) for entry in content):
         return {}
-    said = [next((it[key] for key in OF_CLIPS["clip"] if isinstance(it.get(key), str)), None) for it in content]
-    found = {str(name): it for name, it in zip(said, content, strict=True) if name is not None}
+    said = [
+        next((entry[key] for key in OF_CLIPS["clip"] if isinstance(entry.get(key), str)), None) for entry in content
+    ]
+    found = {str(name): frames for name, frames in zip(said, content, strict=True) if name is not None}
     return found if len(found) == len(content) else {}
 
 
@@ -97,16 +101,16 @@ def _records(content: Sequence[Mapping[str, Any]], stem: str) -> dict[str, list[
 def _clip_key(content: Sequence[Mapping[str, Any]]) -> str | None:
     """The key by which frames or bodies name their clip; None where not all do."""
     key = next((key for key in content[0] if plain_column(str(key)) in CLIP), None) if content else None
-    named = all(isinstance(it.get(key), str | int) and any(one in it for one in FRAMED) for it in content)
+    named = all(isinstance(entry.get(key), str | int) and any(key in entry for key in FRAMED) for entry in content)
     return key if named else None
 
 
 def are_bodies(content: Sequence[object]) -> bool:
     """Whether the first objects of a list are bodies of the same frame, or name the clip that they belong to."""
-    some = [it for it in content if isinstance(it, Mapping)]
+    some = [entry for entry in content if isinstance(entry, Mapping)]
     if not some or len(some) < len(content):
         return False
-    frames = [said_of(it, FRAME_NUMBERS) for it in some]
+    frames = [said_of(record, FRAME_NUMBERS) for record in some]
     again = len(frames) > 1 and frames[0] is not None and frames[0] == frames[1]
     return again or _clip_key(some) is not None
 
@@ -131,7 +135,7 @@ def unpickled(file: Path) -> Any:
             return value.tolist()
         if isinstance(value, Mapping):
             keys = {key: key.decode("latin-1") if isinstance(key, bytes) else str(key) for key in value}
-            return {keys[key]: plain(it, depth + 1) for key, it in value.items()}
-        return [plain(it, depth + 1) for it in value] if isinstance(value, list | tuple) else value
+            return {keys[key]: plain(inside, depth + 1) for key, inside in value.items()}
+        return [plain(entry, depth + 1) for entry in value] if isinstance(value, list | tuple) else value
 
     return plain(load_pickle(file))

@@ -24,7 +24,7 @@ Point = tuple[float, float, float, float]  # x, y, z, score
 def is_body(value: object) -> bool:
     """Whether this is a list of points with x and y, or an object of them."""
     if isinstance(value, Mapping):
-        return sum(is_point(it) or is_row(it) for it in value.values()) >= FEWEST
+        return sum(is_point(entry) or is_row(entry) for entry in value.values()) >= FEWEST
     return isinstance(value, list) and len(value) >= FEWEST and all(map(is_point, value))
 
 
@@ -33,20 +33,22 @@ def is_listed_body(value: object) -> bool:
     if is_body(value) or _width_of(value):
         return True
     return (
-        isinstance(value, list) and sum(map(is_row, value)) >= FEWEST and all(it is None or is_row(it) for it in value)
+        isinstance(value, list)
+        and sum(map(is_row, value)) >= FEWEST
+        and all(entry is None or is_row(entry) for entry in value)
     )
 
 
 def is_row(value: object) -> bool:
-    numbers = isinstance(value, list) and all(isinstance(it, int | float) or it is None for it in value)
+    numbers = isinstance(value, list) and all(isinstance(entry, int | float) or entry is None for entry in value)
     return isinstance(value, list) and 2 <= len(value) <= 5 and numbers
 
 
 def _width_of(value: object) -> int:
     """The numbers of each joint in a list of numbers alone; 0 for anything else."""
-    if not isinstance(value, list) or not all(isinstance(it, int | float) or it is None for it in value):
+    if not isinstance(value, list) or not all(isinstance(entry, int | float) or entry is None for entry in value):
         return 0
-    return next((width for width, joints in OF_NUMBERS if len(value) in [it * width for it in joints]), 0)
+    return next((width for width, joints in OF_NUMBERS if len(value) in [joint * width for joint in joints]), 0)
 
 
 def is_point(value: object) -> bool:
@@ -79,7 +81,7 @@ def body_in(value: Any, path: Path) -> dict[str, Point]:
     names = [_said(point, NAMES, str) for point in value]
     numbers = [_said(point, NUMBERS, int) for point in value]
     for said in (names, numbers, range(len(value))):
-        keys = [str(it) for it in said if it is not None]
+        keys = [str(name) for name in said if name is not None]
         if len(set(keys)) == len(value):
             return {key: _point(point) for key, point in zip(keys, value, strict=True)}
     raise FormatError("joints", f"{path} has a body whose joints have no names and numbers of their own")
@@ -87,7 +89,7 @@ def body_in(value: Any, path: Path) -> dict[str, Point]:
 
 def _of_rows(rows: Mapping[str, list[float]]) -> dict[str, Point]:
     """Joints by name as lists of x, y and, beside pixels, a score; or x, y, z."""
-    there = [row for row in rows.values() if not any(it is None or it != it for it in row)]
+    there = [row for row in rows.values() if not any(cell is None or cell != cell for cell in row)]
     scored = all(len(row) == 3 and 0 <= row[2] <= 1 for row in there)
     if scored and any(abs(row[0]) > IN_PIXELS or abs(row[1]) > IN_PIXELS for row in there):
         return {name: _point([*row[:2], 0.0, *row[2:]]) for name, row in rows.items()}

@@ -169,17 +169,17 @@ def _own_name(name: str) -> str:
 
 def _layout(subjects: dict[str, Trajectories], given: str | None) -> tuple[JointLayout, list[str]]:
     """The layout of the first subject whose markers are its joints; the others without any such marker are named."""
-    largest = sorted(subjects.values(), key=lambda one: -len(one.names))
+    largest = sorted(subjects.values(), key=lambda subject: -len(subject.names))
     error: FormatError | None = None
-    for one in largest:
+    for subject in largest:
         try:
-            of, lines = layout_of_markers(one.names, given)
+            of, lines = layout_of_markers(subject.names, given)
         except FormatError as fault:
             error = error or fault
-            if given is not None or (made := _layout_of_bones(one)) is None:
+            if given is not None or (made := _layout_of_bones(subject)) is None:
                 continue
             of, lines = made, []
-        other = [subject for subject, of_it in subjects.items() if not _is_body(of_it, of)]
+        other = [name for name, found in subjects.items() if not _is_body(found, of)]
         if other:
             lines = [*lines, f"markers of {first_few(other)}, none of which is a joint of it"]
         return of, lines

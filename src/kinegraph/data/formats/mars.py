@@ -76,7 +76,7 @@ def _sequences(file: Path) -> tuple[dict[str, Any], bool]:
         raise FormatError("shape", f"{file} is no object of recordings")
     if "keypoints" in content:
         return {file.stem: content}, False
-    groups = [it for it in content.values() if isinstance(it, Mapping)]
+    groups = [entry for entry in content.values() if isinstance(entry, Mapping)]
     found = {str(name): it for group in groups for name, it in group.items() if isinstance(it, Mapping)}
     if not found:
         raise FormatError("shape", f"{file} holds no recording with keypoints")

@@ -325,7 +325,7 @@ def _listed(fields: dict[str, Any]) -> Any:
     sizes = {len(it) if isinstance(it, _Structs) else -1 for it in fields.values()}
     if len(sizes) != 1 or (count := sizes.pop()) < 0:
         return fields
-    return [{key: it[i] for key, it in fields.items() if it[i] is not None} for i in range(count)]
+    return [{key: value[i] for key, value in fields.items() if value[i] is not None} for i in range(count)]
 
 
 # ---- one clip --------------------------------------------------------------------------------------------------------

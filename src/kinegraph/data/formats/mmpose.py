@@ -70,14 +70,15 @@ def _add(found: dict[str, Pictures], content: object, file: Path, name: str, alo
     if isinstance(content, Mapping):
         content = next((content[key] for key in keys if isinstance(content.get(key), list)), None)
     frames = content
-    if isinstance(frames, list) and frames and all(isinstance(it, list) for it in frames):
+    if isinstance(frames, list) and frames and all(isinstance(frame, list) for frame in frames):
         # the inferencer's own result: a list of instances for each picture
-        frames = [it[0] if len(it) == 1 and isinstance(it[0], list) else it for it in frames]  # a batch of one picture
-        frames = frames[0] if len(frames) == 1 else [{"instances": it} for it in frames]
-    if not isinstance(frames, list) or not all(isinstance(it, Mapping) for it in frames):
+        # A frame may be a batch of one picture.
+        frames = [frame[0] if len(frame) == 1 and isinstance(frame[0], list) else frame for frame in frames]
+        frames = frames[0] if len(frames) == 1 else [{"instances": frame} for frame in frames]
+    if not isinstance(frames, list) or not all(isinstance(frame, Mapping) for frame in frames):
         raise ValueError(f"{file} is no list of frames or instances")
-    frames = [_of_arrays(it) for it in frames]
-    if any(key in it for it in frames for key in (*PEOPLE, *NUMBERS)):
+    frames = [_of_arrays(frame) for frame in frames]
+    if any(key in frame for frame in frames for key in (*PEOPLE, *NUMBERS)):
         pictures = found.setdefault(f"{name}.json", Pictures(name, folders=folders_of(name)))
         for place, frame in enumerate(frames):
             number = next((frame[key] for key in NUMBERS if isinstance(frame.get(key), int)), place)
@@ -97,13 +98,13 @@ def _of_arrays(frame: Mapping[str, Any]) -> Mapping[str, Any]:
         return frame
     scores = said.get("keypoint_scores")
     each = scores if isinstance(scores, list) and len(scores) == len(keypoints) else [None] * len(keypoints)
-    people = [{"keypoints": it, "keypoint_scores": of} for it, of in zip(keypoints, each, strict=True)]
+    people = [{"keypoints": pose, "keypoint_scores": of} for pose, of in zip(keypoints, each, strict=True)]
     number = picture_number(str(frame["image_path"]))[1] if "image_path" in frame else None
     return {**frame, PEOPLE[0]: people} | ({} if number is None else {NUMBERS[0]: number})
 
 
 def _add_people(pictures: Pictures, frame: int, instances: object, file: Path) -> None:
-    if not isinstance(instances, list) or not all(isinstance(it, Mapping) for it in instances):
+    if not isinstance(instances, list) or not all(isinstance(instance, Mapping) for instance in instances):
         raise ValueError(f"{file}: the instances of frame {frame} are no list of objects")
     pictures.add(frame, None)
     for instance in instances:

@@ -123,7 +123,7 @@ def _columns(file: Path, rows: Mapping[str, Sequence[str]]) -> tuple[dict[str, i
         turned |= what.lower() == "rotation"
         if axis.strip().upper() != "X" or what.lower() != "position" or kind.lower() not in of_kind:
             continue
-        if [it.strip().upper() for it in rows["axis"][column : column + 3]] != ["X", "Y", "Z"]:
+        if [cell.strip().upper() for cell in rows["axis"][column : column + 3]] != ["X", "Y", "Z"]:
             raise ValueError(f"{file}: the columns of {quoted(name)} are not X, Y, Z")
         name = _joint(name)
         if UNNAMED.fullmatch(name.rpartition(":")[2]) or name in of_kind[kind.lower()]:

@@ -138,7 +138,7 @@ def _dims(dataset: Any) -> tuple[str, ...]:
 # ---- a dataset as files of movement, one a clip ----------------------------------------------------------------------
 
 
-def write_movement(folder: Path, dataset: SkeletonDataset, replaceable: Callable[[Path], None] | None = None) -> None:
+def write_movement(folder: Path, dataset: SkeletonDataset, replaceable: Callable[[Path], None] | None) -> None:
     """Write CLIP.nc for each clip: position, confidence and their dimensions; kinegraph.json has the rest.
 
     Raises ValueError for a clip whose name is no name of a file, and where h5py is missing.

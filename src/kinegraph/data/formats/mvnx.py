@@ -127,13 +127,13 @@ def read_file(file: Path, wanted: Wanted = every, frames: bool = True) -> Trajec
         with file.open("rb") as content:
             while block := content.read(BLOCK):
                 parser.Parse(block)
-                if not frames and reader.frames and all(it.rows for it in reader.subjects):
+                if not frames and reader.frames and all(subject.rows for subject in reader.subjects):
                     break
             else:
                 parser.Parse(b"", True)
     except expat.ExpatError as error:
         raise ValueError(f"{file} is not readable XML: {one_line(error)}") from None
-    subjects = [it for it in reader.subjects if it.rows]
+    subjects = [subject for subject in reader.subjects if subject.rows]
     if not subjects:
         reason = "frames without positions of segments" if reader.frames else "no frames"
         raise ValueError(f"{file} has {reason}; export it from MVN with Position, or as BVH")
@@ -147,8 +147,8 @@ def _joined(file: Path, subjects: list[_Subject], wanted: Wanted) -> Trajectorie
         for number, it in enumerate(subjects, 1)
         for segment in it.segments
     ]
-    longest = max(len(it.rows) for it in subjects)
-    places = np.concatenate([_places(file, it, longest) for it in subjects], 1)
+    longest = max(len(subject.rows) for subject in subjects)
+    places = np.concatenate([_places(file, subject, longest) for subject in subjects], 1)
     kept = [i for i, name in enumerate(names) if wanted(name)]
     rate = frame_rate(subjects[0].rate, f"{file}: frameRate")
     return Trajectories(tuple(names[i] for i in kept), places[:, kept], rate)

@@ -46,14 +46,14 @@ def named_arrays(content: Any, stem: str) -> Arrays:
         return {}
     if len(content) == 2 and (data := _clips(content[0])) is not None and (names := labels_in(content[1])) is not None:
         return {DATA: data, LABELS: names} if len(data) == len(names) else {}
-    pairs = [it for it in content if isinstance(it, list | tuple) and len(it) == 2 and _is_array(it[0])]
-    if len(pairs) == len(content) and (known := labels_in([_plain(it[1]) for it in pairs])) is not None:
-        return {DATA: [it[0] for it in pairs], LABELS: known}
+    pairs = [entry for entry in content if isinstance(entry, list | tuple) and len(entry) == 2 and _is_array(entry[0])]
+    if len(pairs) == len(content) and (known := labels_in([_plain(pair[1]) for pair in pairs])) is not None:
+        return {DATA: [pair[0] for pair in pairs], LABELS: known}
     if is_list(content):
         whole = as_frames(content)
         return {stem: whole} if whole is not None else {f"{stem}-{i}": array for i, array in enumerate(content)}
-    if all(isinstance(it, Mapping) for it in content):
-        return _of_objects_each([(f"{stem}-{i}", it) for i, it in enumerate(content)])
+    if all(isinstance(entry, Mapping) for entry in content):
+        return _of_objects_each([(f"{stem}-{i}", value) for i, value in enumerate(content)])
     return {}
 
 
@@ -72,20 +72,22 @@ def columns_in(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, list[str]]:
     """The joints whose coordinates are arrays (frames,) each, as columns of a table are, and the names of these."""
     length = next((shape[0] for shape in shapes.values() if len(shape) == 1 and shape[0] > 1), None)
     names = [name for name, shape in shapes.items() if shape == (length,)]
-    joints = {joint.name: [names[it] for it in joint.places[:3] if it >= 0] for joint in wide_joints(names)}
+    joints = {joint.name: [names[place] for place in joint.places[:3] if place >= 0] for joint in wide_joints(names)}
     return joints if len(joints) >= FEWEST_JOINTS and len({*map(len, joints.values())}) == 1 else {}
 
 
 def with_joined_axes(content: Mapping[str, Any]) -> Mapping[str, Any]:
     """The values, in which x, y and z that stand apart are one array (frames, joints, coordinates)."""
-    shapes = {name: it.shape for name, it in content.items() if isinstance(it, np.ndarray)}
+    shapes = {name: value.shape for name, value in content.items() if isinstance(value, np.ndarray)}
     if joints := columns_in(shapes):
         used = {name for names in joints.values() for name in names}
         places = np.stack([np.stack([content[name] for name in names], -1) for names in joints.values()], 1)
-        return {name: it for name, it in content.items() if name not in used} | {JOINED: places} | names_of(joints)
+        return (
+            {name: value for name, value in content.items() if name not in used} | {JOINED: places} | names_of(joints)
+        )
     if not (names := axes_in(shapes)):
         return content
-    rest = {name: it for name, it in content.items() if name not in names}
+    rest = {name: value for name, value in content.items() if name not in names}
     return rest | {JOINED: np.stack([content[name] for name in names], -1)}
 
 
@@ -115,15 +117,15 @@ def with_joined_frames(content: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _of_mapping(content: Mapping[str, Any], stem: str) -> Arrays:
     content = with_joined_frames(with_joined_axes(content))
-    if content and all(isinstance(it, Mapping) for it in content.values()):
+    if content and all(isinstance(entry, Mapping) for entry in content.values()):
         return _of_objects_each(list(content.items())) or _of_levels(content, stem)
-    single = {name: np.array(it) for name, it in content.items() if isinstance(it, int | float | np.number)}
+    single = {name: np.array(value) for name, value in content.items() if isinstance(value, int | float | np.number)}
     if alone := _of_objects_each([(stem, content)]):
         return single | alone
     if len(content) > 1 and all(map(is_list, content.values())) and not any(map(_is_usual, content)):
         return _of_classes(content)
-    found = {name: _clips(it) if _clips(it) is not None else labels_in(it) for name, it in content.items()}
-    return {name: it for name, it in found.items() if it is not None} | single
+    found = {name: _clips(value) if _clips(value) is not None else labels_in(value) for name, value in content.items()}
+    return {name: value for name, value in found.items() if value is not None} | single
 
 
 def _of_levels(content: Mapping[str, Mapping], stem: str) -> Arrays:
@@ -133,9 +135,9 @@ def _of_levels(content: Mapping[str, Mapping], stem: str) -> Arrays:
     if parts:
         return _of_mapping({f"{inner}_{outer}": value for outer, inner, value in inside}, stem)
     clips = {f"{outer}/{inner}": value for outer, inner, value in inside}
-    if all(isinstance(it, Mapping) for it in clips.values()):
+    if all(isinstance(clip, Mapping) for clip in clips.values()):
         return _of_objects_each(list(clips.items()))
-    return clips if clips and all(_is_array(it) and it.ndim > 2 for it in clips.values()) else {}
+    return clips if clips and all(_is_array(clip) and clip.ndim > 2 for clip in clips.values()) else {}
 
 
 def _is_usual(name: str) -> bool:
@@ -160,22 +162,28 @@ def _of_objects_each(items: Sequence[tuple[str, Mapping]]) -> Arrays:
         if len(keys) != 1:
             return {}
         array = plain[keys[0]]
-        scores = [it for key, it in plain.items() if key in SCORES and np.shape(it) == array.shape[:-1]]
+        scores = [value for key, value in plain.items() if key in SCORES and np.shape(value) == array.shape[:-1]]
         if scores:
             array = np.concatenate([array, scores[0][..., None]], axis=-1)
-        if any(isinstance(it, np.ndarray) and it.ndim for key, it in plain.items() if key not in (*SCORES, *keys)):
+        if any(
+            isinstance(value, np.ndarray) and value.ndim for key, value in plain.items() if key not in (*SCORES, *keys)
+        ):
             return {}  # such as numbers of frames, which would be lost
         data.append(array)
         labels.append(_label(plain))
         names.append(next((str(plain[key]) for key in ("name", "id", "video") if key in plain), name))
         facts.append(
-            {key: it for key, it in plain.items() if key not in OF_OBJECTS and isinstance(it, str | int | float)}
+            {
+                key: value
+                for key, value in plain.items()
+                if key not in OF_OBJECTS and isinstance(value, str | int | float)
+            }
         )
     known = labels_in(labels)
     if known is None:
         return dict(zip(names, data, strict=True))
-    said = {key: labels_in([it.get(key) for it in facts]) for key in facts[0]} if len(facts) > 1 else {}
-    found = {key: it for key, it in said.items() if it is not None}
+    said = {key: labels_in([fact.get(key) for fact in facts]) for key in facts[0]} if len(facts) > 1 else {}
+    found = {key: value for key, value in said.items() if value is not None}
     return {DATA: data, NAMES: np.array(names), LABELS: known} | found
 
 
@@ -200,7 +208,7 @@ def _is_array(value: object) -> bool:
 
 def is_list(value: object) -> bool:
     each = value if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.dtype.hasobject) else []
-    return len(each) > 0 and all(_is_array(it) for it in each)
+    return len(each) > 0 and all(_is_array(entry) for entry in each)
 
 
 def _clips(value: Any) -> Any:
@@ -212,10 +220,14 @@ def labels_in(value: Any) -> np.ndarray | None:
     """Numbers or texts in a row as an array; None for another value."""
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "fiuUb":
         return value
-    each = [it.item() if isinstance(it, np.generic) else it for it in value] if isinstance(value, list | tuple) else []
+    each = (
+        [entry.item() if isinstance(entry, np.generic) else entry for entry in value]
+        if isinstance(value, list | tuple)
+        else []
+    )
     if isinstance(value, np.ndarray) and value.dtype.hasobject:
         each = value.ravel().tolist()
-    kinds = {type(it) for it in each}
+    kinds = {type(entry) for entry in each}
     return np.array(each) if kinds in ({int}, {str}, {float}) else None
 
 
@@ -225,6 +237,8 @@ def shape_of(value: Any) -> tuple[int, ...]:
 
 def meaning(name: str) -> tuple[str, str]:
     """The word and the part of the split in a name: X_train -> (x, train)."""
-    words = ["val" if it == "valid" else it for it in re.split(r"[^a-z]+", re.sub(r"[23]d", "", name.lower())) if it]
-    part = next((it for it in words if it in PARTS), "")
-    return "_".join(it for it in words if it != part), part
+    words = [
+        "val" if word == "valid" else word for word in re.split(r"[^a-z]+", re.sub(r"[23]d", "", name.lower())) if word
+    ]
+    part = next((word for word in words if word in PARTS), "")
+    return "_".join(word for word in words if word != part), part

@@ -91,8 +91,10 @@ def kinetics(raw: Path) -> Found | None:
 def kinetics_folders(raw: Path) -> list[Path]:
     """The folders of clips of Kinetics-skeleton: the folder, its sub-folders, and those of train, val and test."""
     raw = unpacked(raw)
-    found = [it for it in places(raw) if it.path == raw or it.path.parent == raw]
-    found += [it for it in places(raw) if it.path.parent.parent == raw and it.path.parent.name.lower() in PARTS]
+    found = [place for place in places(raw) if place.path == raw or place.path.parent == raw]
+    found += [
+        place for place in places(raw) if place.path.parent.parent == raw and place.path.parent.name.lower() in PARTS
+    ]
     return [place.path for place in found if _is_kinetics(place)]
 
 

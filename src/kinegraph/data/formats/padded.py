@@ -165,7 +165,7 @@ def _others(folder: Path) -> list[Path]:
     arrays = list(files_in(folder, "*.npy"))
     if any(JOINT_FILE.fullmatch(path.name) for path in arrays) or len(arrays) > len(PARTS):
         return []
-    return [path for path in arrays if _axes_of(path) == 5 and any(it.is_file() for it in _labels_beside(path))]
+    return [path for path in arrays if _axes_of(path) == 5 and any(file.is_file() for file in _labels_beside(path))]
 
 
 def _axes_of(path: Path) -> int:
@@ -198,7 +198,7 @@ def _open(path: Path, part: str | None, alone: bool = False) -> PaddedFile:
             f"{path} holds {array.dtype} {array.shape}, expected floats (clips, 2 or 3 channels, frames, joints, "
             f"people){hint}",
         )
-    if alone and not any(it.is_file() for it in _labels_beside(path)):
+    if alone and not any(file.is_file() for file in _labels_beside(path)):
         return PaddedFile(path, part, array.shape, [f"{path.stem}-{i}" for i in range(len(array))], None, {})
     file = label_file(path)
     names, labels, attributes = read_labels(file)
@@ -237,8 +237,8 @@ def label_file(path: Path) -> Path:
 
 def _said_of_labels(files: Sequence[PaddedFile]) -> tuple[str, ...]:
     """The line on labels that have another name than usual."""
-    found = [it.path for it in files if it.labels is not None and label_file(it.path) not in _usual(it.path)]
-    names = [f"{label_file(it).name} of {it.name}" for it in found]
+    found = [file.path for file in files if file.labels is not None and label_file(file.path) not in _usual(file.path)]
+    names = [f"{label_file(file).name} of {file.name}" for file in found]
     return (f"labels by their number: {first_few(names)}",) if names else ()
 
 
@@ -257,9 +257,11 @@ def _usual(path: Path) -> list[Path]:
 def _labels_beside(path: Path) -> list[Path]:
     """The usual names of the labels of an array; then another pickle of labels beside it, of as many, of its part."""
     usual = _usual(path)
-    others = [it for ending in LABEL_FILES for it in files_in(path.parent, f"*{ending}") if "label" in it.stem.lower()]
-    others = [it for it in others if it not in usual and meaning(it.stem)[1] == meaning(path.stem)[1]]
-    return usual + ([it for it in others if _has_as_many(it, path)] if len(others) == 1 else [])
+    others = [
+        file for ending in LABEL_FILES for file in files_in(path.parent, f"*{ending}") if "label" in file.stem.lower()
+    ]
+    others = [other for other in others if other not in usual and meaning(other.stem)[1] == meaning(path.stem)[1]]
+    return usual + ([other for other in others if _has_as_many(other, path)] if len(others) == 1 else [])
 
 
 def _has_as_many(labels: Path, array: Path) -> bool:
@@ -272,7 +274,7 @@ def _array_of_labels(path: Path) -> Path | None:
     """The array beside a pickle of names and labels; None for another file, and where none is there."""
     if path.suffix.lower() not in LABEL_FILES or not path.is_file():
         return None
-    beside = [it for it in files_in(path.parent, "*.npy") if path in _labels_beside(it)]
+    beside = [file for file in files_in(path.parent, "*.npy") if path in _labels_beside(file)]
     for array in beside:
         with suppress(ValueError):
             if mapped(array).ndim == 5 and read_labels(path):
@@ -294,7 +296,7 @@ def _axes(shape: Sequence[int]) -> str:
 def read_labels(path: Path) -> tuple[list[str], list[int], dict[str, list]]:
     """Names, labels and, for BABEL, attributes of the clips in a label pickle."""
     content = load_pickle(path)
-    if _is_sequence(content) and len(content) > 2 and all(isinstance(it, Integral) for it in content):
+    if _is_sequence(content) and len(content) > 2 and all(isinstance(entry, Integral) for entry in content):
         content = [f"{path.stem}-{i}" for i in range(len(content))], content
     if not isinstance(content, tuple | list) or len(content) != 2 or not all(map(_is_sequence, content)):
         raise ValueError(f"{path} holds no pair of names and labels")

@@ -78,7 +78,7 @@ def changed_rows(frames: Mapping[str, int]) -> list[str]:
 # ---- a clip of each person -------------------------------------------------------------------------------------------
 
 
-def lists_persons(file: Path, labels: str | None = None) -> bool:
+def lists_persons(file: Path, labels: str | None) -> bool:
     """Whether the rows of a labels file are persons and not clips. labels: its column of labels."""
     return any(re.search(r"#\d+$", name) for name in read_labels_file(file, labels))
 

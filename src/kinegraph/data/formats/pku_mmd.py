@@ -81,7 +81,7 @@ def _recordings(path: Path, cut: bool) -> Recordings:
     labels = {file: _nearest(file, labels[file.stem.upper()]) for file in files if cut and file.stem.upper() in labels}
     without_labels = sorted(file.name for file in files if cut and file not in labels)
     line = f"{first_few(without_labels)}: each is one clip without label, as no file of its labels is there"
-    clips = sorted((ClipFile(file, file.stem.upper()) for file in files), key=lambda it: it.name)
+    clips = sorted((ClipFile(file, file.stem.upper()) for file in files), key=lambda clip: clip.name)
     clips = named_apart(clips, path)
     return Recordings(
         clips=all_clips_of(clips, lambda file: _clips(file, labels.get(file.path), splits)),
@@ -96,7 +96,7 @@ def _recordings(path: Path, cut: bool) -> Recordings:
 
 def _nearest(file: Path, labels: Sequence[Path]) -> Path:
     """The labels that share most folders with a recording, where several have its name."""
-    return max(labels, key=lambda it: len(commonpath([it.absolute(), file.absolute()])))
+    return max(labels, key=lambda labelled: len(commonpath([labelled.absolute(), file.absolute()])))
 
 
 def _beside(files: Iterator[Path], names: set[str]) -> tuple[dict[str, list[Path]], dict[str, dict[str, str]]]:

@@ -67,14 +67,14 @@ def with_facts(
             cells[file.name], rest = _cells(file.path, joints_of) if file.path.suffix.lower() in BY_NAME else ({}, [])
             left_out |= dict.fromkeys(rest)
     lines = [f"arrays of other things: {first_few(list(left_out))}"] if left_out else []
-    columns = dict.fromkeys(column for it in cells.values() for column in it)
+    columns = dict.fromkeys(column for cell in cells.values() for column in cell)
     if not columns:
         return list(files), classes, lines
     of_folders = cells_of(files, classes)
     columns |= dict.fromkeys(column for it in of_folders.values() for column in it)
-    table = {it.name: of_folders[it.name] | cells.get(it.name, {}) for it in files}
-    known = facts({name: {column: it.get(column, "") for column in columns} for name, it in table.items()})
-    found = [replace(it, **{key: getattr(known.clips[it.name], key) for key in FACTS}) for it in files]
+    table = {file.name: of_folders[file.name] | cells.get(file.name, {}) for file in files}
+    known = facts({name: {column: value.get(column, "") for column in columns} for name, value in table.items()})
+    found = [replace(file, **{key: getattr(known.clips[file.name], key) for key in FACTS}) for file in files]
     return found, known.class_names, lines
 
 

@@ -75,7 +75,7 @@ def separator_in(file: Path) -> str | None:
     """What separates the numbers of a text: a comma, a semicolon, or blanks (None)."""
     with file.open("rb") as content:
         head = content.readline(1 << 16)
-    return next((it for it in (",", ";") if it.encode() in head), None)
+    return next((mark for mark in (",", ";") if mark.encode() in head), None)
 
 
 def read_text(file: Path, joints: int | None) -> Float[np.ndarray, "T ..."]:

@@ -146,6 +146,6 @@ def read_csv(file: Path) -> Tracks:
     place = dict(zip(sorted(set(frames)), numbers.tolist(), strict=True))
     for frame, one, there in zip(frames, who, values, strict=True):
         found[people.index(one), place[frame]] = there
-    named = tuple(plain_name(one) for one in people) if all(isinstance(one, str) for one in people) else ()
+    named = tuple(plain_name(person) for person in people) if all(isinstance(person, str) for person in people) else ()
     keypoint = checked_places(file, found[..., :2])
     return Tracks(nodes, (), keypoint, found[..., 2] if scored else None, named, unordered=not named)

@@ -60,7 +60,7 @@ def has_parameters(content: object, depth: int = 2) -> bool:
     """Whether a value of a pickle, or objects in it, have parameters of SMPL, as VIBE, WHAM and PHALP save them."""
     if not isinstance(content, Mapping):
         return False
-    inside = any(has_parameters(it, depth - 1) for it in list(content.values())[:FEWEST]) if depth else False
+    inside = any(has_parameters(entry, depth - 1) for entry in list(content.values())[:FEWEST]) if depth else False
     return inside or bool(OF_PICKLES & {*map(str, content)})
 
 

@@ -167,7 +167,7 @@ def _without_joints(file: Path, content: Any) -> str:
     """What a file holds in place of joints, and the way."""
     content = content.item() if isinstance(content, np.ndarray) and content.size == 1 else content
     inside = [content, *(content.values() if isinstance(content, Mapping) else ())]
-    keys = {str(key) for it in inside if isinstance(it, Mapping) for key in it}
+    keys = {str(key) for folder in inside if isinstance(folder, Mapping) for key in folder}
     tool, what = next(((tool, what) for of, tool, what in TOOLS if of <= keys), ("", first_few(sorted(keys))))
     other = "; its file demo_*.pkl with 3d_joints has" if tool == "PHALP" else ""
     wrote = f", and {tool} writes no file that does" if tool and not other else ""

@@ -37,7 +37,7 @@ from kinegraph.skeleton.geometry import Up
 from kinegraph.skeleton.layout import JointLayout
 from kinegraph.skeleton.proportions import shortest_lines
 
-CLEANING = tuple(it.name for it in fields(Cleaning))  # options: see `cleaning.Cleaning`
+CLEANING = tuple(option.name for option in fields(Cleaning))  # options: see `cleaning.Cleaning`
 PLACEHOLDERS = (-1.0, -99.0, -999.0, -9999.0, 9999.0, 99999.0)
 LOOKED_AT = 5000  # frames of a clip
 LEVELS = (0, 1, 2, 3)  # of a Kinect
@@ -103,8 +103,11 @@ def with_shares(found: Recordings) -> Recordings:
     def clips() -> Iterator[Item]:
         first, items = peeked(found.clips)
         some = [clip.score[:, :LOOKED_AT] for clip in first if clip.score is not None and clip.score.size]
-        most, least = max((float(it.max()) for it in some), default=0), min((float(it.min()) for it in some), default=0)
-        if most in LEVELS[2:] and all(np.isin(it, LEVELS).all() for it in some):
+        most, least = (
+            max((float(score.max()) for score in some), default=0),
+            min((float(score.min()) for score in some), default=0),
+        )
+        if most in LEVELS[2:] and all(np.isin(score, LEVELS).all() for score in some):
             full = LEVELS[2]
             said.append(f"scores are levels from 0 to {most:g}: divided by 2, at most 1")
         elif least >= 0 and PERCENT < most <= 100:
@@ -113,7 +116,9 @@ def with_shares(found: Recordings) -> Recordings:
         else:
             yield from items
             return
-        yield from mapped(items, lambda it: it if it.score is None else replace(it, score=_shares(it.score, full)))
+        yield from mapped(
+            items, lambda clip: clip if clip.score is None else replace(clip, score=_shares(clip.score, full))
+        )
 
     return replace(found, clips=clips(), changed=lambda: found.changed() + said)
 
@@ -231,7 +236,9 @@ def _fault_of(clip: SkeletonClip, number: int, classes: int, names: set[str]) ->
     if clip.label is not None and not 0 <= clip.label < (classes or clip.label + 1):
         known = f"the {classes} classes are 0 to {classes - 1} (--class-names)" if classes else "classes count from 0"
         return Fault(f"has label {clip.label}, {known}", clip.name, "label")
-    for array in filter(lambda it: it is not None, (clip.keypoint, clip.score)):
+    for array in (clip.keypoint, clip.score):
+        if array is None:
+            continue
         for part in blocks(array) if array.size else ():
             some = array[:, part]
             if not (np.isfinite(some.min()) and np.isfinite(some.max())):  # without an array of answers
@@ -246,7 +253,7 @@ def _plainly_named(clip: SkeletonClip) -> SkeletonClip:
     texts = [clip.name, *(it for it in (*clip.attributes.values(), *clip.splits) if isinstance(it, str))]
     if not any(map(CONTROL.search, texts)):
         return clip
-    cells = {key: plain_name(it) if isinstance(it, str) else it for key, it in clip.attributes.items()}
+    cells = {key: plain_name(value) if isinstance(value, str) else value for key, value in clip.attributes.items()}
     splits = {plain_name(split): plain_name(part) for split, part in clip.splits.items()}
     return replace(clip, name=plain_name(clip.name), attributes=cells, splits=splits)
 

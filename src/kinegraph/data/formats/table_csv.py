@@ -96,7 +96,7 @@ def columns_of_table(path: Path) -> list[str]:
     return []
 
 
-def scan(path: Path, label: str | None = None) -> Scan:
+def scan(path: Path, label: str | None) -> Scan:
     """Read the names of clips and joints and the facts in each clip's first row.
 
     label: the column of labels, where its name does not say it. Raises ValueError naming a column that is missing.

@@ -93,8 +93,8 @@ def open_table(
     path: Path,
     layout: str | JointLayout | None,
     people: int | None,
-    expected: JointLayout | None = None,
-    label: str | None = None,
+    expected: JointLayout | None,
+    label: str | None,
 ) -> TableFile:
     """Open a file or a folder of files; coordinates are read later. Raises ValueError naming the file.
 

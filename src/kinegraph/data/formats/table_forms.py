@@ -87,7 +87,7 @@ OF_XSENS = {name: NAMES[name] for name in ("L5", "L3", "T12", "T8")}
 WITH_FACE, OF_BODY = 501, 33  # joints of MediaPipe's body and face
 
 
-def table_lines(path: Path, label: str | None = None) -> Iterator[Row]:
+def table_lines(path: Path, label: str | None) -> Iterator[Row]:
     """The rows of a table with their line numbers, the header first, as one row per joint of a named clip.
 
     label: the column of labels, where its name does not say it.
@@ -337,7 +337,7 @@ class Wide:
     alone: bool
 
 
-def open_wide(path: Path, label: str | None = None) -> Wide | None:
+def open_wide(path: Path, label: str | None) -> Wide | None:
     """The table in that form; None where it has another one, or several people in a row. label: as of `table_lines`."""
     _, named, joints, lines = _opened(path, label)
     names = [joint.name for joint in joints]

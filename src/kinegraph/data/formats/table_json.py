@@ -118,7 +118,7 @@ class JsonTable:
         return in_places(keypoint, self.places, len(self.layout)), scores
 
 
-def load_json(path: Path, layout: str | JointLayout | None = None) -> JsonTable:
+def load_json(path: Path, layout: str | JointLayout | None) -> JsonTable:
     """Load a file and check what all clips have in common. Raises ValueError naming file, field and clip."""
     try:
         content = _with_joints(read_records(path), layout)
@@ -153,15 +153,16 @@ def is_clip(content: object) -> bool:
 def _with_joined_axes(content: Any) -> Any:
     """A clip, or clips, with one array in place of x, y and z that stand apart; anything else as it is."""
     if isinstance(content, list):
-        return list(map(_with_joined_axes, content)) if all(isinstance(it, Mapping) for it in content) else content
+        each = all(isinstance(entry, Mapping) for entry in content)
+        return list(map(_with_joined_axes, content)) if each else content
     if not isinstance(content, Mapping):
         return content
-    lists = {key: it for key, it in content.items() if depth_of(it, 3) == 2}
-    if not (names := axes_in({key: sizes_of(it, 2) for key, it in lists.items()})):
+    lists = {key: value for key, value in content.items() if depth_of(value, 3) == 2}
+    if not (names := axes_in({key: sizes_of(rows, 2) for key, rows in lists.items()})):
         return content
     with suppress(ValueError, TypeError, OverflowError):
         joined = np.stack([array_of(content[key], 2) for key in names], -1).tolist()
-        return {key: it for key, it in content.items() if key not in names} | {JOINED: joined}
+        return {key: value for key, value in content.items() if key not in names} | {JOINED: joined}
     return content
 
 
@@ -190,7 +191,7 @@ def _with_clips(content: Any, stem: str) -> object:
         clips = zip(content, _with_joined_axes(list(content.values())), strict=True)
         content = {"clips": [{"name": str(name), **clip} for name, clip in clips]}
     elif isinstance(content, Mapping) and isinstance(content.get(ANNOTATIONS), list):  # MMAction2's, written as JSON
-        content = {"clips": [_of_annotation(it, content.get("split")) for it in content[ANNOTATIONS]]}
+        content = {"clips": [_of_annotation(entry, content.get("split")) for entry in content[ANNOTATIONS]]}
     elif isinstance(content, Mapping) and "clips" not in content and _array_key(content) is not None:
         content = _with_meta(content)
         about = {
@@ -201,7 +202,7 @@ def _with_clips(content: Any, stem: str) -> object:
         return content
     items = content["clips"]
     names = [stem] if len(items) == 1 else [f"{stem}-{i}" for i in range(len(items))]
-    return content | {"clips": [_clip(it, name) for it, name in zip(items, names, strict=True)]}
+    return content | {"clips": [_clip(item, name) for item, name in zip(items, names, strict=True)]}
 
 
 def _with_meta(content: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -210,9 +211,9 @@ def _with_meta(content: Mapping[str, Any]) -> Mapping[str, Any]:
     if key is None:
         return content
     known = {*FIELDS, *KNOWN, *chain.from_iterable(ALIASES.values()), *JOINTS, *BONES}
-    said = {name: it for name, it in content[key].items() if name in known and name not in content}
-    rest = {name: it for name, it in content[key].items() if name not in said}
-    return {name: it for name, it in content.items() if name != key} | said | ({key: rest} if rest else {})
+    said = {name: value for name, value in content[key].items() if name in known and name not in content}
+    rest = {name: value for name, value in content[key].items() if name not in said}
+    return {name: value for name, value in content.items() if name != key} | said | ({key: rest} if rest else {})
 
 
 def _of_annotation(item: Any, splits: object) -> Any:
@@ -235,7 +236,7 @@ def _clip(item: Any, name: str) -> Any:
     """A clip with the usual names of its array, its scores and its own name."""
     if not isinstance(item, Mapping) or (key := _array_key(item)) is None:
         return item
-    scores = [it for it in SCORES if isinstance(item.get(it), list)]
+    scores = [key for key in SCORES if isinstance(item.get(key), list)]
     own = next((it for it in ("name", "clip", "id", *OF_CLIPS["clip"]) if isinstance(item.get(it), str | int)), "")
     size = item.get("image_size")
     rest = {field: value for field, value in item.items() if field not in (key, own, *scores[:1])}
@@ -312,11 +313,12 @@ def _named(spec: Mapping, items: Sequence[Mapping], joints: int) -> tuple[tuple[
     Raises ValueError for another number of names than of joints.
     """
     places = (spec, items[0])
-    lists = [(key, it[key]) for it in places for key in JOINTS if isinstance(it.get(key), list)]
-    key, names = next(((key, it) for key, it in lists if it and all(isinstance(name, str) for name in it)), ("", []))
+    lists = [(key, place[key]) for place in places for key in JOINTS if isinstance(place.get(key), list)]
+    named = ((key, rows) for key, rows in lists if rows and all(isinstance(name, str) for name in rows))
+    key, names = next(named, ("", []))
     if names and len(names) != joints:
         raise ValueError(f"'{key}' has {counted(len(names), 'name')}, the clips have {counted(joints, 'joint')}")
-    bones = next((it[key] for it in places for key in BONES if depth_of(it.get(key), 3) == 2), None)
+    bones = next((place[key] for place in places for key in BONES if depth_of(place.get(key), 3) == 2), None)
     return tuple(names), bones
 
 

@@ -135,7 +135,7 @@ class _Clip:
             found = np.fromiter(map(float, self.waiting), np.float64, len(self.waiting))
         except ValueError:
             cells = enumerate(self.waiting)
-            found = np.array([number(self.place, axes[i % len(axes)], first + i // width, it) for i, it in cells])
+            found = np.array([number(self.place, axes[i % len(axes)], first + i // width, value) for i, value in cells])
         if (wrong := np.abs(found) > 1e30).any():  # infinite, or too large for what is stored
             i = int(wrong.argmax())
             problem = f"{axes[i % len(axes)]} is {quoted(self.waiting[i])}, expected a finite number"

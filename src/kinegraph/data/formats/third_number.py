@@ -16,7 +16,7 @@ PIXELS = 5.0  # a body that is larger in a picture is in pixels
 STEADIER = 0.8  # bones are steadier in space if their lengths vary by less than this share of the variation in a plane
 
 
-def full_score(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: JointLayout | None = None) -> int:
+def full_score(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: JointLayout | None) -> int:
     """1 where the third number of every joint is a confidence and no coordinate, 100 where it is in percent; else 0.
 
     layout: where it is known. Among pixels a third coordinate would be as large as the others; numbers of about 0 to 1

@@ -53,7 +53,7 @@ def class_names(labels: Labels = "movement", movements: Sequence[str] = MOVEMENT
     return tuple(f"{movement}, {quality}" for movement in movements for quality in ("correct", "incorrect"))
 
 
-def class_index(movement: int, correct: bool, labels: Labels = "movement") -> int:
+def class_index(movement: int, correct: bool, labels: Labels) -> int:
     """The index in class_names(labels)."""
     return 2 * movement + (not correct) if labels == "quality" else movement
 
@@ -141,7 +141,7 @@ def _clips(pairs: Sequence[tuple[Path, Path]], labels: Labels, chosen: frozenset
             yield fault_of(error, name)
 
 
-def read_clip(positions: Path, angles: Path, labels: Labels = "movement") -> SkeletonClip:
+def read_clip(positions: Path, angles: Path, labels: Labels) -> SkeletonClip:
     """One clip from its two files."""
     for file, other in ((positions, angles), (angles, positions)):
         if not file.is_file():

@@ -92,7 +92,7 @@ def nearest_formats(path: Path, formats: Iterable[ModuleType], most: int = 2) ->
     mine = _words(_names(path))
     rarity = {word: 1 / count for word in mine if (count := sum(word in known for known in described.values()))}
     likeness = {name: sum(rarity.get(word, 0) for word in mine & known) for name, known in described.items()}
-    return [name for name in sorted(likeness, key=lambda it: -likeness[it])[:most] if likeness[name] > 0]
+    return [name for name in sorted(likeness, key=lambda name: -likeness[name])[:most] if likeness[name] > 0]
 
 
 def advice(path: Path, formats: Sequence[ModuleType]) -> str:
@@ -113,10 +113,11 @@ def right_ending(path: Path, formats: Iterable[ModuleType]) -> str | None:
     lines = _are_lines(text or "")
     if path.suffix.lower() == ".json" and JSON.match(text or "") and not lines:
         return None  # nearly any JSON looks like a line of JSON lines
-    endings = [(end, it) for end, it in endings if not (lines and end == ".json")]
+    endings = [(end, module) for end, module in endings if not (lines and end == ".json")]
     with path.open("rb") as file:
         of_matlab = file.read(6) == b"MATLAB"
-    endings = [(end, it) for end, it in endings if end != MAT or of_matlab]  # other bytes may look like an old .mat
+    # Other bytes may look like an old .mat.
+    endings = [(end, module) for end, module in endings if end != MAT or of_matlab]
     with TemporaryDirectory() as place:
         for suffix, module in endings:
             other, any_text = Path(place) / f"{path.stem}{suffix}", Path(place) / f"any{suffix}"

@@ -54,7 +54,7 @@ def decided(found: Recordings, expected: JointLayout | None = None, upright: boo
     first, clips = peeked(found.clips)
     bodies = _alike([bodies_of(clip) for clip in first])
     assumed = list(found.assumed)
-    without_z = bool(bodies) and bodies[0].shape[2] == 3 and not any(it[..., 2].any() for it in bodies)
+    without_z = bool(bodies) and bodies[0].shape[2] == 3 and not any(body[..., 2].any() for body in bodies)
     if {"plane", "score"} & found.guessed and "units" in found.guessed and without_z and size_of(bodies) > PIXELS:
         assumed.append("z is zero everywhere: clips are x and y of pictures")
         first, clips = [_flat(clip) for clip in first], closing_too(map(_flat, clips), found.clips)

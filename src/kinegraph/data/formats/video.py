@@ -148,7 +148,7 @@ def read(
     )
 
     def clips(wanted: Collection[str] | None = None) -> Recordings:
-        return replace(listed, clips=clips_of([it for it in files if wanted is None or it.name in wanted], clip))
+        return replace(listed, clips=clips_of([file for file in files if wanted is None or file.name in wanted], clip))
 
     if labels_file is None and val_share is None and class_names is None and names is None:
         return clips()
@@ -163,7 +163,7 @@ def _clip(
 ) -> SkeletonClip | None:
     """The clip, or None where nobody is seen for long enough."""
     frames = found.frames()
-    tracks = track([it[..., :2] for it in frames], [it[..., 2].mean(1) for it in frames], people or CROWD)
+    tracks = track([frame[..., :2] for frame in frames], [frame[..., 2].mean(1) for frame in frames], people or CROWD)
     if tracks.left_out:
         said.left_out[file.name] = tracks.left_out
     rate, uneven = frame_rate(found.times)

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.formats.clip_files import clips_of
 from kinegraph.data.formats.conventions import layout_for
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of
+from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings
 from kinegraph.messages import quoted
 from kinegraph.safe_npz import load_npz_object, npz_shapes
 from kinegraph.skeleton.clip import SkeletonClip
@@ -82,7 +83,7 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
     of_h36m = joints == len(H36M) and key == KEYS[0]
     of = load_layout("h36m17") if of_h36m and layout is None else layout_for(joints or 17, layout)
     return Recordings(
-        clips=_clips(entries, of, classes, 3 if key == KEYS[0] else 2),
+        clips=clips_of(entries, lambda entry: _clip(entry, of, classes, 3 if key == KEYS[0] else 2)),
         count=len(entries),
         layout=of,
         class_names=classes,
@@ -105,14 +106,6 @@ def _entries(path: Path, subjects: object) -> Iterator[Entry]:
                 yield from (Entry(subject, action, camera, array) for camera, array in enumerate(arrays, 1))
             else:
                 yield Entry(subject, action, 0, arrays)
-
-
-def _clips(entries: Sequence[Entry], layout: JointLayout, classes: Sequence[str], channels: int) -> Iterator[Item]:
-    for entry in entries:
-        try:
-            yield _clip(entry, layout, classes, channels)
-        except ValueError as error:
-            yield fault_of(error, entry.name)
 
 
 def _clip(entry: Entry, layout: JointLayout, classes: Sequence[str], channels: int) -> Item:

@@ -157,7 +157,7 @@ def _joints(lines: Sequence[np.ndarray], path: Path, layout: str | None) -> tupl
     if not known:
         raise FormatError("joints", f"{path}: lines of {length + BOX} numbers fit no layout known here; give --layout")
     alike = np.array([line for line in lines if len(line) == len(lines[0])][:LOOKED_AT])
-    return next((it for it in known if _are_bodies(alike, *it)), known[0])
+    return next((form for form in known if _are_bodies(alike, *form)), known[0])
 
 
 def _sizes(length: int) -> list[tuple[int, int]]:
@@ -278,7 +278,7 @@ def _number(frame: Mapping[str, Any]) -> int | None:
 def _people(frame: object) -> list[Mapping[str, Any]]:
     if isinstance(frame, Mapping):
         frame = next((frame[key] for key in PEOPLE if isinstance(frame.get(key), list)), [frame])
-    return [one for one in frame if _is_person(one)] if isinstance(frame, list) else []
+    return [person for person in frame if _is_person(person)] if isinstance(frame, list) else []
 
 
 def _is_person(value: object) -> bool:

@@ -54,9 +54,7 @@ class Step:
 Watch = Callable[[Step], None]
 
 
-def sightings(
-    path: Path, estimator: Estimator, name: str = "", cache: Path | None = None, watch: Watch | None = None
-) -> Sightings:
+def sightings(path: Path, estimator: Estimator, name: str, cache: Path | None, watch: Watch | None) -> Sightings:
     """The people of a video, from the folder `cache` where they are kept. Raises ValueError as `pictures` does."""
     place = cache / f"{_key(path, estimator)}.npz" if cache is not None and estimator.key else None
     if place is not None and place.is_file():

@@ -63,7 +63,7 @@ def facts_of_segments(found: SegmentSummary, names: Sequence[str], none: str = "
     }
 
 
-def lines_of_segments(found: SegmentSummary, names: Sequence[str], none: str = "") -> list[tuple[str, str]]:
+def lines_of_segments(found: SegmentSummary, names: Sequence[str], none: str) -> list[tuple[str, str]]:
     """The same as rows of a table, for people: durations, gaps, overlaps, and classes by their share of frames."""
     unit = "s" if found.seconds else "frames"
     every = sorted(length for lengths in found.lengths for length in lengths)

@@ -16,7 +16,7 @@ MULTIPLE = {"cuda": 16}  # of bodies: for every number of them a GPU chooses its
 
 
 def clip_logits(
-    model: nn.Module, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None, at_once: int | None = None
+    model: nn.Module, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None, at_once: int | None = None
 ) -> Float[Tensor, "N classes"]:
     """head(mean over people, time and joints of model.forward_features), absent people counted like real ones.
 
@@ -29,7 +29,7 @@ def clip_logits(
 
 
 def clip_vectors(
-    model: nn.Module, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None, at_once: int | None = None
+    model: nn.Module, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None, at_once: int | None = None
 ) -> Float[Tensor, "N D"]:
     """What the head of a network sees of each clip; arguments as for `clip_logits`."""
     bodies = _bodies(model, x, people)
@@ -39,7 +39,7 @@ def clip_vectors(
 
 
 def frame_logits(
-    model: nn.Module, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
+    model: nn.Module, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None
 ) -> Float[Tensor, "N T classes"]:
     """head(mean over people and joints of model.forward_features) of each frame; their mean over time is `clip_logits`.
 
