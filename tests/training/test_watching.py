@@ -127,7 +127,7 @@ def test_options_that_do_nothing_are_named(tmp_path, data, capsys):
     assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")] == [
         "note: schedule.milestones does nothing with kind cosine",
         "note: graph_waits does nothing: STGCN learns no graph",
-        "note: steps does nothing without --epochs auto",
+        "note: steps 9 does nothing, as epochs is 1",
         "note: tensorboard_names does nothing without --loggers tensorboard",
     ]
 

@@ -28,6 +28,9 @@ from kinegraph.skeleton.layout import JointLayout
 
 THICK = 0.017  # of a bone, in sizes of a body
 SHADOW = ((6.5, 0.012), (4.6, 0.016), (2.8, 0.02), (1.4, 0.03))  # width in bones, opacity
+HEAT_STEPS = 74  # of the scale from least to most important, a pixel each
+FLOOR_STEPS = 24  # of a line on the floor
+BARS = 3  # classes whose probabilities are drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,11 +198,10 @@ def heat(theme: Theme, share: float) -> Float[np.ndarray, "3"]:
 def draw_heat(panel: Panel, theme: Theme) -> None:
     """What the colours of importance mean."""
     write(panel, panel.width, panel.height / 2, "most important", theme.quiet, 11, align="right")
-    steps = 74
-    left, middle = panel.width - steps - 100, panel.height / 2
+    left, middle = panel.width - HEAT_STEPS - 100, panel.height / 2
     write(panel, left - 8, middle, "least", theme.quiet, 11, align="right")
-    for step in range(steps):
-        fill(panel, left + step, middle - 3, 1, 7, heat(theme, step / (steps - 1)))
+    for step in range(HEAT_STEPS):
+        fill(panel, left + step, middle - 3, 1, 7, heat(theme, step / (HEAT_STEPS - 1)))
 
 
 def draw_sides(panel: Panel, layout: JointLayout, people: int, theme: Theme) -> None:
@@ -228,13 +230,13 @@ def _head(scene: Scene) -> int | None:
 def _draw_floor(panel: Panel, stage: Stage, theme: Theme) -> None:
     """Lines that fade out away from the middle."""
     middle, far = stage.centre[[0, 2]], 1.25 * stage.reach + 0.5 * stage.size
-    segments, colours, steps = [], [], 24
+    segments, colours = [], []
     for axis in (0, 1):
         first, last = np.ceil((middle[axis] - far) / stage.grid), np.floor((middle[axis] + far) / stage.grid)
         for line in np.arange(first, last + 1) * stage.grid:
             across = line - middle[axis]
-            along = np.sqrt(max(far**2 - across**2, 0)) * np.linspace(-1, 1, steps + 1)
-            spots = np.full((steps + 1, 3), stage.floor)
+            along = np.sqrt(max(far**2 - across**2, 0)) * np.linspace(-1, 1, FLOOR_STEPS + 1)
+            spots = np.full((FLOOR_STEPS + 1, 3), stage.floor)
             spots[:, 2 * axis], spots[:, 2 - 2 * axis] = line, middle[1 - axis] + along
             places, _, _ = project(stage, spots, panel.width, panel.height)
             away = np.hypot(across, (along[1:] + along[:-1]) / 2) / far
@@ -271,9 +273,8 @@ def _draw_image(panel: Panel, scene: Scene, stage: Stage, theme: Theme) -> None:
 
 def draw_bars(panel: Panel, answers: Answers, frame: int, theme: Theme, label: str) -> None:
     """The probabilities at a frame as bars, always of the same three classes."""
-    most = 3
-    shown, now, width = answers.leading(most), answers.at(frame), panel.width
-    row = panel.height / most
+    shown, now, width = answers.leading(BARS), answers.at(frame), panel.width
+    row = panel.height / BARS
     for at, index in enumerate(shown):
         likeliest = now[index] == now.max() > 0
         fill(panel, 0, at * row + 2, width, row - 4, theme.faint)

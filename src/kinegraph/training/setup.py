@@ -76,7 +76,7 @@ def idle_options(options: TrainOptions, network: nn.Module, steps: int, epochs: 
     if options.graph_waits and not graph_parameters(network):
         said.append(f"graph_waits does nothing: {network_kind(network).__name__} learns no graph")
     if options.epochs != "auto" and options.steps != STEPS:
-        said.append("steps does nothing without --epochs auto")
+        said.append(f"steps {options.steps:,} does nothing, as epochs is {options.epochs}")
     if options.monitor != "top1" and not options.validate:
         said.append("monitor does nothing with --no-validate: no weights are chosen as the best, the last are written")
     if options.tensorboard_names != "kinegraph" and "tensorboard" not in loggers_of(options):

@@ -231,7 +231,9 @@ def _read_by(
     """What the reader of a format gives, and the options that it does not take. reason, fixed: see `recognise`."""
     takes = {*options_of(module)}
     here = any(name in options and name not in takes for name in ("names", "labels"))
-    known = takes - {*LABELLING} - ({"labels"} if "labels_file" in options else set()) if here else takes
+    known = takes
+    if here:
+        known = takes - {*LABELLING} - ({"labels"} if "labels_file" in options else set())
     own = {name: value for name, value in options.items() if name in known} | fixed
     own = {"labels": ""} | own if whole and module is table else own  # of frames
     reader = getattr(module, "read_whole", module.read) if whole else module.read
@@ -305,7 +307,10 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
 
 
 def _claims(path: Path, modules: Sequence[ModuleType]) -> list[tuple[ModuleType, str]]:
-    """The modules that read a path, and why; one of `ASKED_LAST` alone, and only where no other does."""
+    """The modules that read a path, and why. A format that knows a file by its own name ends the search.
+
+    One of `ASKED_LAST` stands alone, and only where no other format reads the path.
+    """
     claims: list[tuple[ModuleType, str]] = []
     for module in (module for module in modules if module not in ASKED_LAST):
         if reason := module.detect(path):

@@ -151,7 +151,7 @@ def suggested(names: Sequence[str], labels: Sequence[int | None] = ()) -> str | 
 def _meant(words: Sequence[str], labels: Sequence[int | None]) -> str:
     """What words in names are: subjects where most of them are in several classes, else labels."""
     of = (
-        {word: {label for column, label in zip(words, labels, strict=True) if column == word} for word in words}
+        {word: {label for other, label in zip(words, labels, strict=True) if other == word} for word in words}
         if labels
         else {}
     )

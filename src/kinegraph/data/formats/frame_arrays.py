@@ -37,7 +37,8 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 NAME, TITLE = "frame-arrays", "an array for each frame (.npy, .txt)"
 SUFFIXES, BELOW = (), (".npy", *TEXTS)
 LOOKED_AT = 50
-FEWEST, JOINTS = 5, range(5, 151)  # texts of a folder, and joints of a frame, which are none of a clip then
+FEWEST = 5  # numbered texts of a folder, that each is taken as a frame
+JOINTS = range(5, 151)  # of a frame; another number of rows is a clip's frames
 WITHOUT_FACE = "the face: 468 of MediaPipe's points"
 
 
@@ -68,19 +69,21 @@ def _by_clip(files: Iterable[Path]) -> dict[Path, list[Path]]:
     named: dict[Path, dict[str, list[Path]]] = {}
     for file in files:
         named.setdefault(file.parent, {}).setdefault(picture_number(file.name)[0], []).append(file)
-    clips = {
-        folder / stem if len(of) > 1 else folder: files for folder, of in named.items() for stem, files in of.items()
-    }
+    clips: dict[Path, list[Path]] = {}
+    for folder, beginnings in named.items():
+        for beginning, files in beginnings.items():
+            clips[folder / beginning if len(beginnings) > 1 else folder] = files
     return dict(sorted(clips.items()))
 
 
 def _are_frames(texts: Sequence[Path]) -> bool:
     """Whether the first texts of a folder are numbered and have a row for each of so many joints."""
     some = texts[:FEWEST]
-    if len(some) < FEWEST or not all(picture_number(it.name)[1] is not None and has_a_row_a_joint(it) for it in some):
+    numbered = all(picture_number(text.name)[1] is not None for text in some)
+    if len(some) < FEWEST or not numbered or not all(map(has_a_row_a_joint, some)):
         return False
     with suppress(ValueError):
-        counts = {len(_array(it)) for it in some}
+        counts = {len(_array(text)) for text in some}
         return len(counts) == 1 and counts.pop() in JOINTS
     return False
 
@@ -91,8 +94,10 @@ def _array(file: Path) -> np.ndarray:
         return mapped(file)
     width = len(first_numbers(file, separator := separator_in(file)))
     rows = table_of_numbers(text_of(file), file, width, f"{width} as in the first row", separator)
-    counted = [at for at in (0, -1) if width > 2 and (np.diff(rows[:, at]) == 1).all() and rows[0, at] in (0, 1)]
-    return np.delete(rows, counted[:1], axis=1)
+    for column in (0, -1) if width > 2 else ():
+        if rows[0, column] in (0, 1) and (np.diff(rows[:, column]) == 1).all():  # it counts the joints
+            return np.delete(rows, column, axis=1)
+    return rows
 
 
 def read(path: Path, *, layout: str | None = None) -> Recordings:

@@ -127,7 +127,7 @@ def _with_label(listing: dict[str, dict[str, str]], file: Path) -> tuple[dict[st
         return listing, ()
     (column,) = found
     named = {
-        clip: {"label" if value == column else value: cell for value, cell in cells.items()}
+        clip: {"label" if name == column else name: cell for name, cell in cells.items()}
         for clip, cells in listing.items()
     }
     return named, (f"labels: the column '{column}' of {file.name}, as no other can be theirs",)
@@ -164,11 +164,11 @@ def _rows(clips: Collection[str], listing: Collection[str]) -> dict[str, str]:
     listed, plain = {composed(key): key for key in listing}, {clip: composed(clip) for clip in clips}
     whole = {*plain.values()}
     paths = {
-        key: value if value in whole else FILE_ENDING.sub("", value.replace("\\", "/")) for value, key in listed.items()
+        key: name if name in whole else FILE_ENDING.sub("", name.replace("\\", "/")) for name, key in listed.items()
     }
-    names = {clip: value if value in listed else VIDEO.sub("", value) for clip, value in plain.items()}
+    names = {clip: name if name in listed else VIDEO.sub("", name) for clip, name in plain.items()}
     rows, ends = _by_ends(paths), _by_ends(names)
-    found = {clip: listed[value] for clip, value in plain.items() if value in listed}
+    found = {clip: listed[name] for clip, name in plain.items() if name in listed}
     for end in sorted({*rows} & {*ends}, key=lambda end: -end.count("/")):
         fitting = [key for key in rows[end] if paths[key] == end] or rows[end]
         for clip in ends[end] if len(fitting) == 1 else ():

@@ -48,7 +48,7 @@ def _width_of(value: object) -> int:
     """The numbers of each joint in a list of numbers alone; 0 for anything else."""
     if not isinstance(value, list) or not all(isinstance(entry, int | float) or entry is None for entry in value):
         return 0
-    return next((width for width, joints in OF_NUMBERS if len(value) in [joint * width for joint in joints]), 0)
+    return next((width for width, joints in OF_NUMBERS if len(value) in [count * width for count in joints]), 0)
 
 
 def is_point(value: object) -> bool:

@@ -75,7 +75,7 @@ def unwrapped(names: Sequence[str]) -> list[str]:
 
 def _shared(names: Sequence[str]) -> int:
     """How many letters all names begin with, up to the last sign between words."""
-    same = "".join(letters[0] for letters in takewhile(lambda it: len({*it}) == 1, zip(*names, strict=False)))
+    same = "".join(letters[0] for letters in takewhile(lambda column: len({*column}) == 1, zip(*names, strict=False)))
     return max((place + 1 for place, letter in enumerate(same) if not letter.isalnum()), default=0)
 
 

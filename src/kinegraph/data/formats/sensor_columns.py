@@ -61,12 +61,15 @@ def with_axes(columns: list[str]) -> list[str]:
     """The columns of a table with one row per joint, of which the first head_x, head_y, head_z become x, y and z."""
     if "joint" not in columns or {"x", "y"} & {*columns}:
         return columns
-    found = [ALONG.fullmatch(usual_column(column)) for column in columns]
+    matches = [ALONG.fullmatch(usual_column(column)) for column in columns]
     axes: dict[str, set[str]] = {}
-    for it in filter(None, found):
-        axes.setdefault(it[1], set()).add(it[2].lower())
-    of = next((word for word, there in axes.items() if {"x", "y"} <= there and is_place(word)), None)
-    return [it[2].lower() if it and it[1] == of else column for it, column in zip(found, columns, strict=True)]
+    for match in filter(None, matches):
+        axes.setdefault(match[1], set()).add(match[2].lower())
+    chosen = next((word for word, there in axes.items() if {"x", "y"} <= there and is_place(word)), None)
+    return [
+        match[2].lower() if match and match[1] == chosen else column
+        for match, column in zip(matches, columns, strict=True)
+    ]
 
 
 def is_place(joint: str) -> bool:
