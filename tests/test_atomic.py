@@ -9,7 +9,7 @@ import pytest
 
 from kinegraph.atomic import atomic_file, atomic_folder, write_atomic
 from kinegraph.cli import main
-from kinegraph.data.formats.recordings import check_readable
+from kinegraph.data.reading.clips.recordings import check_readable
 from tests.data import faulty
 
 

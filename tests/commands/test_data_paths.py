@@ -8,7 +8,7 @@ import yaml
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.formats import tfrecord_wire as wire
+from kinegraph.data.reading.files import tfrecord_wire as wire
 
 SMALL = ["--model.init_args.widths=[4]", "--epochs=1", "--batch-size=4", "--preprocessing.frames=6", "--no-report"]
 CONFIG = """

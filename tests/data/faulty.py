@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.data.dataset import write_dataset
-from kinegraph.data.formats.ntu import TRAIN_SUBJECTS_60, class_names
-from kinegraph.data.formats.tfrecord_wire import serialize_example, serialize_tensor, write_record
+from kinegraph.data.formats.ntu import TRAIN_SUBJECTS_60
+from kinegraph.data.reading.clips.published_names import ntu_class_names
+from kinegraph.data.reading.files.tfrecord_wire import serialize_example, serialize_tensor, write_record
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 from kinegraph.synthetic.human import joints_of, random_body, still
 
 LAYOUT = load_layout("ntu25")
-CLASSES = class_names(60)
+CLASSES = ntu_class_names(60)
 FRAMES, PEOPLE = 20, 2
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kinegraph.data.checks import Expected, findings, upward
 from kinegraph.data.clip_summary import guess_axes, summarize, third_is_score, units_of
-from kinegraph.data.formats.recordings import Fault
+from kinegraph.data.reading.faults import Fault
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 from tests.data import faulty

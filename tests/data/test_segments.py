@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinegraph.cli import main
-from kinegraph.data.formats.people import each_person
-from kinegraph.data.formats.recordings import Fault, Recordings
+from kinegraph.data.reading.clips.recordings import Recordings
+from kinegraph.data.reading.faults import Fault
+from kinegraph.data.reading.steps.people import each_person
 from kinegraph.data.segments import READERS, read_table, read_tables
 from kinegraph.data.segments.attach import clips_of_segments, complete, with_none, with_segments
 from kinegraph.data.segments.rows import Source, number_of, runs_of, stem_of

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kinegraph.data.formats.annotations_write import write_annotations
-from kinegraph.data.formats.recordings import Recordings
+from kinegraph.data.reading.clips.recordings import Recordings
 from tests import made_up
 
 Form = Callable[[Path, bytes], object]  # puts the bytes into a file of a folder and reads it

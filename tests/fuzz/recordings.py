@@ -11,7 +11,7 @@ import numpy as np
 
 from kinegraph.data.formats import ntu, ntu_scan, ntu_text, recordings
 from kinegraph.data.formats.ntu_text import Bodies
-from kinegraph.data.formats.tfrecord_wire import serialize_example, serialize_tensor, write_record
+from kinegraph.data.reading.files.tfrecord_wire import serialize_example, serialize_tensor, write_record
 from kinegraph.skeleton.layout import load_layout
 from tests.fuzz.reader import Reader, as_file, drain, made
 

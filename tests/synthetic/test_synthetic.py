@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from kinegraph.cli import main
 from kinegraph.data.formats import read
-from kinegraph.data.formats.ntu import MARKER, TRAIN_SUBJECTS_60, is_synthetic, missing_skeletons, name_numbers
+from kinegraph.data.formats.ntu import MARKER, TRAIN_SUBJECTS_60, is_synthetic, name_numbers
 from kinegraph.data.formats.ntu_text import parse_bodies
+from kinegraph.data.reading.clips.published_names import missing_skeletons
 from kinegraph.skeleton.layout import load_layout
 from kinegraph.synthetic.actions import ACTIONS, perform
 from kinegraph.synthetic.human import JOINT, joints_of, random_body

@@ -94,7 +94,7 @@ def answer(verb: Callable, argv: Sequence[str], from_config: bool = False) -> An
     try:
         return verb(**arguments)
     except ValueError as error:
-        from kinegraph.data.formats.recordings import OneOfSeveral
+        from kinegraph.data.reading.faults import OneOfSeveral
 
         named = {option.replace("-", "_") for option in re.findall(r"(?<![\w/-])--([a-z][a-z-]*)", str(error))}
         remedied = named & _kinds(verb).keys()  # the message names an option already; a path may hold any characters

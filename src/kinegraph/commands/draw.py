@@ -16,7 +16,7 @@ from kinegraph.commands.signature import check_numbers
 from kinegraph.messages import did_you_mean, first_few
 
 if TYPE_CHECKING:
-    from kinegraph.data.formats.recordings import Recordings
+    from kinegraph.data.reading.clips.recordings import Recordings
     from kinegraph.inference.predictor import Predictor
     from kinegraph.report.scene import Answers, Pictures, Scene
     from kinegraph.skeleton.clip import SkeletonClip

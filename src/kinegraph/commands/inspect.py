@@ -22,11 +22,12 @@ from kinegraph.data.clip_summary import ClipSummary, likely_layout, summarize, u
 from kinegraph.data.dataset_write import FILES, checked_class_names
 from kinegraph.data.folders import listed_once
 from kinegraph.data.formats import BY_NAME, COMMON, options_of, recognise, recordings
-from kinegraph.data.formats.conventions import names_of_classes
-from kinegraph.data.formats.ntu import FILE_NAME as NTU_NAME
 from kinegraph.data.formats.padded import read_labels
-from kinegraph.data.formats.recordings import FormatError, Recordings, Unread, check_readable
 from kinegraph.data.formats.unknown import not_here
+from kinegraph.data.reading.clips.conventions import names_of_classes
+from kinegraph.data.reading.clips.published_names import NTU_NAME
+from kinegraph.data.reading.clips.recordings import Recordings, Unread, check_readable
+from kinegraph.data.reading.faults import FormatError
 from kinegraph.data.segments.summary import facts_of_segments, lines_of_segments, summarize_segments
 from kinegraph.data.split_names import order_of
 from kinegraph.messages import counted, plain_name

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from jsonargparse import Namespace
     from rich.console import Console
 
-    from kinegraph.data.formats.recordings import Recordings
+    from kinegraph.data.reading.clips.recordings import Recordings
     from kinegraph.inference.answers import Answer
     from kinegraph.inference.exported import Exported
     from kinegraph.inference.inputs import Question
@@ -208,8 +208,8 @@ def _predictor_and_inputs(
 def _published(path: Path, config: "Namespace", class_names: str | None, found: "Recordings") -> "Weights":
     """A .pth with layout and class names: as given, or of the config's dataset, or of the recordings."""
     from kinegraph.data.dataset import open_dataset
-    from kinegraph.data.formats import ntu
-    from kinegraph.data.formats.conventions import names_of_classes
+    from kinegraph.data.reading.clips.conventions import names_of_classes
+    from kinegraph.data.reading.clips.published_names import ntu_class_names
     from kinegraph.models.convert import published_weights
     from kinegraph.models.published import infer_layout, load_published
     from kinegraph.skeleton.layout import load_layout
@@ -221,8 +221,8 @@ def _published(path: Path, config: "Namespace", class_names: str | None, found: 
         names = names_of_classes(class_names, (), ())
     elif (dataset := Path(str(config.dataset))).is_dir():
         names = open_dataset(dataset).class_names
-    elif classes == 60 and names == ntu.class_names(120):
-        names = ntu.class_names(60)
+    elif classes == 60 and names == ntu_class_names(120):
+        names = ntu_class_names(60)
     layout = load_layout(config.layout) if config.layout else infer_layout(model) or found.layout
     fitting = names if class_names is not None or len(names) == classes else None
     return published_weights(path, layout=layout, class_names=fitting, say=note)

@@ -21,8 +21,8 @@ from kinegraph.models.weights_path import zoo_names
 from kinegraph.screen import note
 
 if TYPE_CHECKING:  # readers take a second to import: not for --help
-    from kinegraph.data.formats.recordings import Recordings
     from kinegraph.data.pose.sightings import Step, Watch
+    from kinegraph.data.reading.clips.recordings import Recordings
 
 
 LONG = 3  # times the longest training clip: one answer says little of such a recording

@@ -16,7 +16,7 @@ import numpy as np
 
 from kinegraph.data.clip_summary import FLAT_UNITS, ClipSummary, likely_layout, third_is_score, units_of
 from kinegraph.data.dataset_write import LARGEST
-from kinegraph.data.formats.clip_names import suggested
+from kinegraph.data.reading.steps.clip_names import suggested
 from kinegraph.data.repeats import repeats
 from kinegraph.data.split_names import held_out, order_of
 from kinegraph.messages import counted

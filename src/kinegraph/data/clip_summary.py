@@ -8,11 +8,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from kinegraph.data.cleaning import Needs, needs
-from kinegraph.data.formats.axes import AXES, guess_axes
-from kinegraph.data.formats.conventions import FLAT, candidates, is_flat
-from kinegraph.data.formats.ntu import FILE_NAME
-from kinegraph.data.formats.recordings import Fault, Item
 from kinegraph.data.large import blocks
+from kinegraph.data.reading.clips.conventions import FLAT, candidates, is_flat
+from kinegraph.data.reading.clips.published_names import NTU_NAME
+from kinegraph.data.reading.clips.recordings import Item
+from kinegraph.data.reading.faults import Fault
+from kinegraph.data.reading.joints.axes import AXES, guess_axes
 from kinegraph.data.repeats import course_by
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import bones, extent, foot_and_head
@@ -74,7 +75,7 @@ def summarize(item: Item, layout: JointLayout | None = None, as_arrays: bool = T
     """
     if isinstance(item, Fault):
         return ClipSummary(item.clip, fault=item)
-    named = FILE_NAME.match(item.name)  # of NTU RGB+D
+    named = NTU_NAME.match(item.name)  # of NTU RGB+D
     subject = item.attributes.get("subject", int(named[3]) if named else None)
     facts: dict = {"label": item.label, "subject": subject, "splits": item.splits}
     if not isinstance(item, SkeletonClip):

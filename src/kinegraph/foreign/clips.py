@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
-from kinegraph.data.formats import ntu, options_of, recognise, recordings
+from kinegraph.data.formats import options_of, recognise, recordings
 from kinegraph.data.formats.padded import PART_FILE, label_file
-from kinegraph.data.formats.recordings import Recordings, facts_of
+from kinegraph.data.reading.clips.published_names import ntu_class_names
+from kinegraph.data.reading.clips.recordings import Recordings, facts_of
 from kinegraph.data.split_names import ABSENT, column_and_part, held_out, known_split
 from kinegraph.files import place_beside
 from kinegraph.foreign.recipe import PARTS, Recipe, Source
@@ -198,12 +199,12 @@ def _class_names(recipe: Recipe, found: Sequence[tuple[str, ...]]) -> tuple[str,
     """As many names as the config has classes."""
     names = max(found, key=len)
     count = recipe.classes or len(names)
-    if len(names) > count and names == ntu.class_names(60):
+    if len(names) > count and names == ntu_class_names(60):
         names = tuple(f"class {i}" for i in range(count))
     if len(names) > count:
         raise ValueError(f"{recipe.path} has {count} classes, the labels of its clips go up to {len(names) - 1}")
-    if count == 120 and names == ntu.class_names(60):
-        return ntu.class_names(120)
+    if count == 120 and names == ntu_class_names(60):
+        return ntu_class_names(120)
     return (*names, *(f"class {i}" for i in range(len(names), count)))
 
 

@@ -141,7 +141,7 @@ def _only_clip(source: object, image_size: Sequence[int] | str | None, layout: J
 
 def size_of(image_size: Sequence[int] | str) -> tuple[int, int]:
     """Width and height in pixels. Raises ValueError for anything else."""
-    from kinegraph.data.formats.clip_columns import image_size_of  # numpy's readers: not for `import kinegraph`
+    from kinegraph.data.reading.clips.clip_columns import image_size_of
 
     try:
         width, height = image_size_of(image_size) if isinstance(image_size, str) else map(int, image_size)

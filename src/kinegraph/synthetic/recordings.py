@@ -15,8 +15,9 @@ import numpy as np
 
 from kinegraph import __version__
 from kinegraph.atomic import atomic_folder
-from kinegraph.data.formats.ntu import MARKER, TRAIN_SUBJECTS_60, class_names, missing_skeletons
+from kinegraph.data.formats.ntu import MARKER, TRAIN_SUBJECTS_60
 from kinegraph.data.pool import cores, in_order
+from kinegraph.data.reading.clips.published_names import missing_skeletons, ntu_class_names
 from kinegraph.synthetic.actions import ACTIONS, perform
 from kinegraph.synthetic.human import joints_of, random_body
 from kinegraph.synthetic.moves import random_style
@@ -197,7 +198,7 @@ def _write(name: ClipName, folder: Path, seed: int) -> int:
 
 
 def _describe(folder: Path, summary: Synthesis, seed: int) -> None:
-    titles = class_names(60)
+    titles = ntu_class_names(60)
     facts = {
         "source": SOURCE,
         "warning": "made by a kinematic model; proves nothing about accuracy on people",

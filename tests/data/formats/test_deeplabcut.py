@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from kinegraph.cli import main
 from kinegraph.data.formats import deeplabcut_rows, read, recognise, recordings
-from kinegraph.data.formats.deeplabcut import layout_of, read_file
+from kinegraph.data.formats.deeplabcut import read_file
+from kinegraph.data.reading.joints.body_parts import layout_of
 from tests.data.formats import saving
 
 # The first two frames of three body parts of animovement/movement-data, deeplabcut/mouse_single.csv, rounded.
@@ -132,7 +133,7 @@ def test_joints_of_a_given_layout(file, tmp_path):
     ],
 )
 def test_a_layout_follows_from_the_names(parts, pairs, centre):
-    layout = layout_of(parts)
+    layout = layout_of(parts, "deeplabcut", "body parts")
     assert layout.joints == parts
     assert [(parts[left], parts[right]) for left, right in layout.mirror] == pairs
     assert parts[layout.centre] == centre

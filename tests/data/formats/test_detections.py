@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recognise, recordings
-from kinegraph.data.formats.detections import frame_numbers, picture_number
+from kinegraph.data.reading.joints.detections import frame_numbers, picture_number
 from kinegraph.skeleton.layout import load_layout
 from tests.data.formats import written
 from tests.made_up import body

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import FORMATS, recognise, recordings
-from kinegraph.data.formats.recordings import Fault
+from kinegraph.data.reading.faults import Fault
 from kinegraph.skeleton.clip import SkeletonClip
 from tests.data import faulty
 from tests.data.formats import written

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import recordings
-from kinegraph.data.formats.axes import FACE
-from kinegraph.data.formats.recordings import Fault
+from kinegraph.data.reading.faults import Fault
+from kinegraph.data.reading.joints.axes import FACE
 from tests.made_up import body
 
 REST = 100 + 300 * (body("coco17", 2) - body("coco17", 2).min(0))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recordings
-from kinegraph.data.formats.matlab import load_mat
+from kinegraph.data.reading.files.matlab import load_mat
 from tests.made_up import body
 
 io = pytest.importorskip("scipy.io")

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from kinegraph.data.formats import ntu, ntu_scan, read, recordings
 from kinegraph.data.formats.ntu_text import _careful, _fast, parse_bodies
+from kinegraph.data.reading.clips.published_names import missing_skeletons, ntu_class_names
 
 read_ntu = partial(read, format="ntu")
 
@@ -122,15 +123,15 @@ def test_labels_attributes_and_splits(raw):
 def test_published_facts():
     assert len(ntu.TRAIN_SUBJECTS_60) == 20
     assert len(ntu.TRAIN_SUBJECTS_120) == 53
-    assert len(ntu.class_names(60)) == 60
-    names = ntu.class_names(120)
+    assert len(ntu_class_names(60)) == 60
+    names = ntu_class_names(120)
     assert (len(set(names)), names[0], names[57]) == (120, "drink water", "handshaking")
-    missing = [ntu.name_numbers(name) for name in ntu.missing_skeletons()]
+    missing = [ntu.name_numbers(name) for name in missing_skeletons()]
     assert (len(missing), sum(numbers["action"] <= 60 for numbers in missing)) == (535, 302)
 
 
 def test_files_left_out_are_reported(raw, tmp_path):
-    listed = sorted(ntu.missing_skeletons())[0]
+    listed = sorted(missing_skeletons())[0]
     for name in (listed, NAME, "S001C001P001R001A061"):
         write(tmp_path, lines_of(), name)
     found = recordings(tmp_path, classes=60)

@@ -87,15 +87,17 @@ from kinegraph.data.formats import (
     visual3d,
     yolo,
 )
-from kinegraph.data.formats.clip_columns import image_size_of
-from kinegraph.data.formats.clip_files import line_on_folders
-from kinegraph.data.formats.companion import beside, read_about, with_companion
 from kinegraph.data.formats.data_frames import as_file, is_frame
-from kinegraph.data.formats.file_kinds import known_by_name, other_kinds
-from kinegraph.data.formats.labels_file import labelled
-from kinegraph.data.formats.people import changed_rows, followed
-from kinegraph.data.formats.recordings import FormatError, Item, OneOfSeveral, Recordings, check_readable, with_somebody
-from kinegraph.data.formats.steps import (
+from kinegraph.data.formats.unknown import advice, contents, not_here
+from kinegraph.data.reading.clips.clip_columns import image_size_of
+from kinegraph.data.reading.clips.clip_files import line_on_folders
+from kinegraph.data.reading.clips.recordings import Item, Recordings, check_readable, with_somebody
+from kinegraph.data.reading.faults import FormatError, OneOfSeveral
+from kinegraph.data.reading.files.file_kinds import known_by_name, other_kinds
+from kinegraph.data.reading.steps.companion import beside, read_about, with_companion
+from kinegraph.data.reading.steps.labels_file import labelled
+from kinegraph.data.reading.steps.people import changed_rows, followed
+from kinegraph.data.reading.steps.steps import (
     CLEANING,
     OnFault,
     as_asked,
@@ -110,8 +112,7 @@ from kinegraph.data.formats.steps import (
     with_sides,
     without_placeholders,
 )
-from kinegraph.data.formats.unknown import advice, contents, not_here
-from kinegraph.data.formats.unstated import decided
+from kinegraph.data.reading.steps.unstated import decided
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, first_readable, named_apart
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings
+from kinegraph.data.reading.clips.clip_files import ClipFile, all_clips_of, first_readable, named_apart
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.faults import FormatError
 from kinegraph.safe_pickle import load_pickle
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout

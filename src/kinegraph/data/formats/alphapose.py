@@ -16,10 +16,17 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.clip_files import reason_of
-from kinegraph.data.formats.detections import Person, Pictures, folders_of, picture_number, pose_of, recordings_of
-from kinegraph.data.formats.json_rows import LINES, lists_records, read_records
-from kinegraph.data.formats.recordings import Recordings
+from kinegraph.data.reading.clips.clip_files import reason_of
+from kinegraph.data.reading.clips.recordings import Recordings
+from kinegraph.data.reading.files.json_rows import LINES, lists_records, read_records
+from kinegraph.data.reading.joints.detections import (
+    Person,
+    Pictures,
+    folders_of,
+    picture_number,
+    pose_of,
+    recordings_of,
+)
 from kinegraph.messages import quoted
 
 NAME = "alphapose"

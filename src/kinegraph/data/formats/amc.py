@@ -22,9 +22,17 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.asf import Bone, Skeleton, read_skeleton
-from kinegraph.data.formats.clip_files import AT_ORIGIN, ClipFile, clip_files, clips_of, first_readable, some_below
-from kinegraph.data.formats.number_rows import LARGEST_NUMBER, check_size
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings
+from kinegraph.data.reading.clips.clip_files import (
+    AT_ORIGIN,
+    ClipFile,
+    clip_files,
+    clips_of,
+    first_readable,
+    some_below,
+)
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.files.number_rows import LARGEST_NUMBER, check_size
 from kinegraph.messages import first_few, one_line, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import one_after_another

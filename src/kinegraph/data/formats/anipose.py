@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.formats.animals import Tracks, checked_nodes, checked_places, recordings_of_tracks
-from kinegraph.data.formats.clip_files import clip_files, reason_of
-from kinegraph.data.formats.csv_rows import csv_lines
-from kinegraph.data.formats.detections import frame_numbers
-from kinegraph.data.formats.recordings import Recordings
+from kinegraph.data.reading.clips.clip_files import clip_files, reason_of
+from kinegraph.data.reading.clips.recordings import Recordings
+from kinegraph.data.reading.files.csv_rows import csv_lines
+from kinegraph.data.reading.joints.animals import Tracks, checked_nodes, checked_places, recordings_of_tracks
+from kinegraph.data.reading.joints.detections import frame_numbers
 from kinegraph.messages import plain_name, quoted
 
 NAME, TITLE = "anipose", "body parts in space by Anipose (.csv)"

@@ -26,11 +26,12 @@ from kinegraph.data.dataset_write import COLUMNS
 from kinegraph.data.folders import files_in
 from kinegraph.data.formats import kpfiles, ntu
 from kinegraph.data.formats.annotations_facts import arrays_of, fps_of, frames_of, image_size_of, is_keypoint, label_of
-from kinegraph.data.formats.axes import FRAMES_FIRST, NO_PEOPLE, frames_come_first, with_people
-from kinegraph.data.formats.companion import beside, checked, completed, read_about
-from kinegraph.data.formats.conventions import SCORES, is_name, is_ntu, layout_for, names_of_classes
-from kinegraph.data.formats.people import BodyPolicy
-from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of
+from kinegraph.data.reading.clips.conventions import SCORES, is_name, is_ntu, layout_for, names_of_classes
+from kinegraph.data.reading.clips.recordings import Item, Recordings, fault_of
+from kinegraph.data.reading.faults import Fault
+from kinegraph.data.reading.joints.axes import FRAMES_FIRST, NO_PEOPLE, frames_come_first, with_people
+from kinegraph.data.reading.steps.companion import beside, checked, completed, read_about
+from kinegraph.data.reading.steps.people import BodyPolicy
 from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_split
 from kinegraph.messages import counted, first_few
 from kinegraph.safe_packed import unpacked

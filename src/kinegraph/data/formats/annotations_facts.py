@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from kinegraph.data.formats.recordings import FormatError
+from kinegraph.data.reading.faults import FormatError
 from kinegraph.messages import counted
 from kinegraph.safe_pickle import quoted
 

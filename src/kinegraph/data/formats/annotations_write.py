@@ -11,7 +11,7 @@ from jaxtyping import Int
 from kinegraph.atomic import atomic_file, write_atomic
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.formats.annotations import ABOUT, OWN_KEYS
-from kinegraph.data.formats.companion import about_text, beside, described
+from kinegraph.data.reading.steps.companion import about_text, beside, described
 from kinegraph.data.split_names import ABSENT, published_name
 from kinegraph.safe_pickle import seal_file
 

@@ -30,10 +30,11 @@ from jaxtyping import Float, Int, Num
 
 from kinegraph.atomic import atomic_file, write_atomic
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.formats.clip_columns import is_split, named_columns, part_of
-from kinegraph.data.formats.companion import about_text, beside
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of
 from kinegraph.data.formats.ui_prmd import Labels, class_index, class_names
+from kinegraph.data.reading.clips.clip_columns import is_split, named_columns, part_of
+from kinegraph.data.reading.clips.recordings import Item, Recordings, fault_of
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.steps.companion import about_text, beside
 from kinegraph.messages import first_few, one_line, quoted
 from kinegraph.safe_npz import load_npz
 from kinegraph.skeleton.clip import SkeletonClip

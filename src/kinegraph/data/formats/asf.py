@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import text_of
+from kinegraph.data.reading.clips.clip_files import text_of
 from kinegraph.messages import quoted
 from kinegraph.skeleton.geometry import one_after_another
 from kinegraph.skeleton.layout import LONGEST_NAME, MOST_JOINTS

@@ -25,8 +25,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.formats.conventions import babel_class_names
-from kinegraph.data.formats.recordings import Item, Recordings, fault_of
+from kinegraph.data.reading.clips.conventions import babel_class_names
+from kinegraph.data.reading.clips.recordings import Item, Recordings, fault_of
 from kinegraph.safe_io import read_json
 from kinegraph.safe_npz import load_npz
 from kinegraph.skeleton.clip import SkeletonClip

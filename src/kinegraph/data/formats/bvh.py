@@ -28,12 +28,20 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import AT_ORIGIN, ClipFile, clip_files, clips_of, first_readable, some_below
-from kinegraph.data.formats.number_blocks import numbers
-from kinegraph.data.formats.number_rows import check_size
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings
-from kinegraph.data.formats.text import encoding_of, start_of
 from kinegraph.data.large import Rows, changed
+from kinegraph.data.reading.clips.clip_files import (
+    AT_ORIGIN,
+    ClipFile,
+    clip_files,
+    clips_of,
+    first_readable,
+    some_below,
+)
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.files.number_blocks import numbers
+from kinegraph.data.reading.files.number_rows import check_size
+from kinegraph.data.reading.files.text import encoding_of, start_of
 from kinegraph.messages import counted, plain_name, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import about_axis

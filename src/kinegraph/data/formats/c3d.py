@@ -24,11 +24,11 @@ from typing import BinaryIO
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import clip_files, some_below
-from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings, metres_of
-from kinegraph.data.formats.number_rows import check_size
-from kinegraph.data.formats.recordings import METRES, Recordings
 from kinegraph.data.large import release, zeros
+from kinegraph.data.reading.clips.clip_files import clip_files, some_below
+from kinegraph.data.reading.clips.recordings import METRES, Recordings
+from kinegraph.data.reading.files.number_rows import check_size
+from kinegraph.data.reading.joints.markers import Trajectories, Wanted, every, marker_recordings, metres_of
 from kinegraph.messages import counted, plain_name, quoted
 
 NAME, TITLE = "c3d", "marker trajectories (.c3d)"

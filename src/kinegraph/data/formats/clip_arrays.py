@@ -22,18 +22,15 @@ from jaxtyping import Float, Shaped
 
 from kinegraph.data.folders import files_in
 from kinegraph.data.formats import annotations
-from kinegraph.data.formats.array_files import (
-    ENDINGS,
-    HDF5,
-    JSON,
-    MAT,
-    TORCH,
-    ArrayFile,
-    files_of_parts,
-    holds_objects,
-    open_arrays,
-)
-from kinegraph.data.formats.axes import (
+from kinegraph.data.formats.folder import detect as is_dataset
+from kinegraph.data.formats.padded import unpadded
+from kinegraph.data.formats.poses_facts import RATES
+from kinegraph.data.formats.smpl import is_smpl
+from kinegraph.data.reading.clips.clip_columns import named_columns
+from kinegraph.data.reading.clips.conventions import as_shares, first_number, layout_for, names_of_classes
+from kinegraph.data.reading.clips.recordings import Item, Recordings, fault_of
+from kinegraph.data.reading.faults import FormatError, nobody
+from kinegraph.data.reading.joints.axes import (
     ANY_ORDER,
     FRAMES_FIRST,
     NO_PEOPLE,
@@ -44,16 +41,20 @@ from kinegraph.data.formats.axes import (
     with_joints,
     with_people,
 )
-from kinegraph.data.formats.clip_columns import named_columns
-from kinegraph.data.formats.conventions import as_shares, first_number, layout_for, names_of_classes
-from kinegraph.data.formats.folder import detect as is_dataset
-from kinegraph.data.formats.named_arrays import NAMES, meaning
-from kinegraph.data.formats.named_arrays import OF_CLIPS as DATA
-from kinegraph.data.formats.named_arrays import OF_LABELS as LABELS
-from kinegraph.data.formats.padded import unpadded
-from kinegraph.data.formats.poses_facts import RATES
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
-from kinegraph.data.formats.smpl import is_smpl
+from kinegraph.data.reading.tables.array_files import (
+    ENDINGS,
+    HDF5,
+    JSON,
+    MAT,
+    TORCH,
+    ArrayFile,
+    files_of_parts,
+    holds_objects,
+    open_arrays,
+)
+from kinegraph.data.reading.tables.named_arrays import NAMES, meaning
+from kinegraph.data.reading.tables.named_arrays import OF_CLIPS as DATA
+from kinegraph.data.reading.tables.named_arrays import OF_LABELS as LABELS
 from kinegraph.data.split_names import PARTS, known_split
 from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip

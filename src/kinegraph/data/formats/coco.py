@@ -27,8 +27,10 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.clip_files import some_below
-from kinegraph.data.formats.detections import (
+from kinegraph.data.reading.clips.clip_files import some_below
+from kinegraph.data.reading.clips.recordings import Recordings
+from kinegraph.data.reading.files.json_rows import LINES, lists_records, read_records
+from kinegraph.data.reading.joints.detections import (
     Person,
     Pictures,
     folders_of,
@@ -37,9 +39,7 @@ from kinegraph.data.formats.detections import (
     recordings_of,
     sides,
 )
-from kinegraph.data.formats.json_rows import LINES, lists_records, read_records
-from kinegraph.data.formats.named_joints import layout_named
-from kinegraph.data.formats.recordings import Recordings
+from kinegraph.data.reading.joints.named_joints import layout_named
 from kinegraph.messages import counted, quoted
 from kinegraph.skeleton.layout import JointLayout
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from kinegraph.data.formats.hdf5 import check_h5py
 from kinegraph.data.formats.movement import DIMS, write_dataset_file
+from kinegraph.data.reading.files.hdf5 import check_h5py
 
 NAME = "table"  # of the clip, where the table names none
 

@@ -21,14 +21,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.formats.clip_columns import Facts, facts
-from kinegraph.data.formats.clip_files import ClipFile, cells_of, clip_files, some_below
 from kinegraph.data.formats.deeplabcut_rows import (
     H5,
     LABELLED,
@@ -40,16 +38,18 @@ from kinegraph.data.formats.deeplabcut_rows import (
     read_h5,
     rows_of,
 )
-from kinegraph.data.formats.hdf5 import check_h5py
-from kinegraph.data.formats.labels_file import with_labels
-from kinegraph.data.formats.named_joints import built_in
-from kinegraph.data.formats.number_rows import check_size
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.large import blocks, placed, zeros
+from kinegraph.data.reading.clips.clip_columns import Facts, facts
+from kinegraph.data.reading.clips.clip_files import ClipFile, cells_of, clip_files, some_below
+from kinegraph.data.reading.clips.recordings import Item, Recordings, fault_of
+from kinegraph.data.reading.faults import Fault, FormatError, nobody
+from kinegraph.data.reading.files.hdf5 import check_h5py
+from kinegraph.data.reading.files.number_rows import check_size
+from kinegraph.data.reading.joints.body_parts import layout_of, part_of_joint
+from kinegraph.data.reading.joints.named_joints import built_in
+from kinegraph.data.reading.steps.labels_file import with_labels
 from kinegraph.messages import counted, first_few, quoted
-from kinegraph.skeleton.anatomy import other_side
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 NAME, TITLE = "deeplabcut", "body parts tracked by DeepLabCut or Lightning Pose (.csv, .h5)"
@@ -58,7 +58,6 @@ SINGLE, SEVERAL = ("scorer", "bodyparts", "coords"), ("scorer", "individuals", "
 COORDS = ("x", "y", "z", "likelihood")
 OWN_LAYOUT = "body parts of a DeepLabCut file"
 UNIQUE = "single"  # DeepLabCut's name for the individual of what is there once
-MIDDLE = ("centre", "center", "spine", "body", "torso", "back", "neck", "shoulder")  # in names of parts in the middle
 FILTERED = "_filtered"  # the end of files that DeepLabCut's `filterpredictions` writes
 SPARSE = 10  # a file may number so many frames for each row it has
 PIECE = 1 << 16  # letters read at once
@@ -243,7 +242,7 @@ def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, tupl
     if given is None:
         if (of := built_in(header.parts)) is not None:
             return of, (f"layout '{of.name}' by the names of the body parts (--layout)",), lines, header
-        of = layout_of(header.parts)
+        of = layout_of(header.parts, NAME, OWN_LAYOUT)
         centre = of.joints[of.centre]
         return of, (f"bones: from each body part to '{centre}', the file names none (--layout)",), lines, header
     of = load_layout(given)
@@ -253,42 +252,6 @@ def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, tupl
     lines += [f"{counted(len(unseen), 'joint')} without a body part, unseen: {first_few(unseen)}"] if unseen else []
     lines += [f"{len(unused)} body parts that are no joint of layout {of.name}: {first_few(unused)}"] if unused else []
     return of, (), lines, header
-
-
-def layout_of(parts: Sequence[str], name: str = NAME, source: str = OWN_LAYOUT) -> JointLayout:
-    """A layout of body parts: bones from all of them to one in the middle, mirror pairs by left and right in names.
-
-    It follows from the names alone, so that recordings of the same parts have the same layout.
-    """
-    if len(parts) < 2:
-        raise ValueError(f"there is 1 body part, {first_few(parts)}; a skeleton has 2 or more")
-    centre, pairs = middle_of(parts)
-    return JointLayout.from_dict(
-        {
-            "name": f"{name}{len(parts)}",
-            "source": source,
-            "joints": list(parts),
-            "bones": [[part, centre] for part in parts if part != centre],
-            "centre": centre,
-            "mirror": pairs if centre not in chain.from_iterable(pairs) else [],
-        }
-    )
-
-
-def middle_of(parts: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:
-    """The body part in the middle and the pairs of left and right, by their names."""
-    sides = [(part, other) for part in parts for other in other_side(part) if other in parts]
-    pairs = [pair for i, pair in enumerate(sides) if not {*pair} & {*chain.from_iterable(sides[:i])}]
-    middle = [part for part in parts if part not in chain.from_iterable(pairs)]
-    central = [part for word in MIDDLE for part in middle if word in part.lower()]
-    return (central or middle or parts)[0], pairs
-
-
-def part_of_joint(layout: JointLayout, parts: Sequence[str]) -> dict[str, str]:
-    """The body part of each joint that has one: of the same name, or of the same name as layouts write it."""
-    plain = {plain_joint(part): part for part in parts}
-    found = {joint: joint if joint in parts else plain.get(plain_joint(joint)) for joint in layout.joints}
-    return {joint: part for joint, part in found.items() if part is not None}
 
 
 # ---- one file --------------------------------------------------------------------------------------------------------

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.formats import hdf5
-from kinegraph.data.formats.hdf5 import array_of, dataset_of, start_of, text_of, texts_of
-from kinegraph.data.formats.number_blocks import numbers
-from kinegraph.data.formats.recordings import FormatError
-from kinegraph.data.formats.text import encoding_of
 from kinegraph.data.large import Rows, release, zeros
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.files import hdf5
+from kinegraph.data.reading.files.hdf5 import array_of, dataset_of, start_of, text_of, texts_of
+from kinegraph.data.reading.files.number_blocks import numbers
+from kinegraph.data.reading.files.text import encoding_of
 from kinegraph.messages import quoted
 from kinegraph.safe_pickle import read_pickle
 

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.clip_files import some_below
-from kinegraph.data.formats.detections import Person, Pictures, folders_of, pose_of, recordings_of, sides
-from kinegraph.data.formats.recordings import FormatError, Recordings
+from kinegraph.data.reading.clips.clip_files import some_below
+from kinegraph.data.reading.clips.recordings import Recordings
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.joints.detections import Person, Pictures, folders_of, pose_of, recordings_of, sides
 from kinegraph.messages import quoted
 from kinegraph.safe_io import read_json
 from kinegraph.safe_npz import load_npz_object, npz_shapes

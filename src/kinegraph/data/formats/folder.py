@@ -10,7 +10,8 @@ import numpy as np
 from kinegraph.data.dataset import open_dataset
 from kinegraph.data.dataset_read import read_about
 from kinegraph.data.dataset_write import COLUMNS
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of
+from kinegraph.data.reading.clips.recordings import Item, Recordings, fault_of
+from kinegraph.data.reading.faults import Fault, FormatError
 from kinegraph.skeleton.clip import SkeletonClip
 
 NAME = "dataset"

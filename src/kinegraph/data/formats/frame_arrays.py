@@ -21,16 +21,17 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.axes import FLAT, OF_HOLISTIC, flat_shapes, of_holistic, with_joints
-from kinegraph.data.formats.clip_files import said_by_folders, text_of
-from kinegraph.data.formats.conventions import layout_for
-from kinegraph.data.formats.detections import frame_numbers, picture_number
 from kinegraph.data.formats.folder import detect as is_dataset
-from kinegraph.data.formats.openpose_parts import holistic
-from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.poses_text import TEXTS, has_a_row_a_joint, separator_in
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
-from kinegraph.data.formats.text import first_numbers, table_of_numbers
+from kinegraph.data.reading.clips.clip_files import said_by_folders, text_of
+from kinegraph.data.reading.clips.conventions import layout_for
+from kinegraph.data.reading.clips.openpose_parts import holistic
+from kinegraph.data.reading.clips.recordings import Item, Recordings, fault_of
+from kinegraph.data.reading.faults import FormatError, nobody
+from kinegraph.data.reading.files.npy import mapped
+from kinegraph.data.reading.files.text import first_numbers, table_of_numbers
+from kinegraph.data.reading.joints.axes import FLAT, OF_HOLISTIC, flat_shapes, of_holistic, with_joints
+from kinegraph.data.reading.joints.detections import frame_numbers, picture_number
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 

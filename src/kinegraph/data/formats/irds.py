@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import (
+from kinegraph.data.reading.clips.clip_files import (
     ClipFile,
     clip_files,
     clips_of,
@@ -26,8 +26,8 @@ from kinegraph.data.formats.clip_files import (
     reason_of,
     text_of,
 )
-from kinegraph.data.formats.recordings import Item, Recordings
-from kinegraph.data.formats.text import LARGEST_NUMBER, first_numbers, table_of_numbers
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.files.text import LARGEST_NUMBER, first_numbers, table_of_numbers
 from kinegraph.messages import counted, first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout

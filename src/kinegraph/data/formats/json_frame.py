@@ -10,12 +10,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_columns import image_size_of, label_in
-from kinegraph.data.formats.landmark_points import IN_PIXELS
-from kinegraph.data.formats.landmarks import LANDMARKS, WORLD, frames_of
-from kinegraph.data.formats.named_joints import joint_index, layout_of
 from kinegraph.data.formats.openpose_files import _id, _pose
-from kinegraph.data.formats.openpose_parts import BODIES
+from kinegraph.data.reading.clips.clip_columns import image_size_of, label_in
+from kinegraph.data.reading.clips.openpose_parts import BODIES
+from kinegraph.data.reading.joints.landmark_points import IN_PIXELS
+from kinegraph.data.reading.joints.landmarks import LANDMARKS, WORLD, frames_of
+from kinegraph.data.reading.joints.named_joints import joint_index, layout_of
 from kinegraph.messages import quoted
 from kinegraph.safe_io import parsed_json
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout

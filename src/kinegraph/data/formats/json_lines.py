@@ -21,12 +21,20 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable, said_by_labels, some_below
-from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.json_frame import LONGEST, Frame, Head, lines_of, parsed_line
 from kinegraph.data.formats.landmark_clips import are_bodies
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings
-from kinegraph.data.formats.table_json import is_clip
+from kinegraph.data.reading.clips.clip_files import (
+    ClipFile,
+    clip_files,
+    clips_of,
+    first_readable,
+    said_by_labels,
+    some_below,
+)
+from kinegraph.data.reading.clips.conventions import layout_for
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.tables.table_json import is_clip
 from kinegraph.data.tracking import gathered, track
 from kinegraph.messages import first_few
 from kinegraph.safe_io import parsed_json

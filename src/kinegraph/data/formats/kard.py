@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, name_parts, reason_of, text_of
-from kinegraph.data.formats.recordings import Item, Recordings
-from kinegraph.data.formats.text import first_numbers, table_of_numbers
+from kinegraph.data.reading.clips.clip_files import ClipFile, clips_of, files_named, name_parts, reason_of, text_of
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.files.text import first_numbers, table_of_numbers
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 

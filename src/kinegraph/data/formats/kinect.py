@@ -27,10 +27,11 @@ from typing import Any
 
 import numpy as np
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable, reason_of
-from kinegraph.data.formats.named_joints import layout_named
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
-from kinegraph.data.formats.tree_file import Tree, members, read_tree
+from kinegraph.data.reading.clips.clip_files import ClipFile, clip_files, clips_of, first_readable, reason_of
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.clips.tree_file import Tree, members, read_tree
+from kinegraph.data.reading.faults import FormatError, nobody
+from kinegraph.data.reading.joints.named_joints import layout_named
 from kinegraph.messages import one_line, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout

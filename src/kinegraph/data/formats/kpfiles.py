@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.formats.conventions import is_name
+from kinegraph.data.reading.clips.conventions import is_name
 from kinegraph.safe_pickle import load_pickle
 
 PEOPLE = 10  # at most, in one frame

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from kinegraph.data.formats.clip_columns import KNOWN, OF_CLIPS, facts, named_columns, plain_column
-from kinegraph.data.formats.detections import picture_number
-from kinegraph.data.formats.landmarks import FRAME_NUMBERS, FRAMES, LANDMARKS, NUMBERED, PEOPLE, WORLD, said_of
-from kinegraph.data.formats.named_joints import are_joints
-from kinegraph.data.formats.recordings import FormatError
-from kinegraph.data.formats.table_forms import ALIASES
-from kinegraph.data.formats.table_times import PICTURES
+from kinegraph.data.reading.clips.clip_columns import KNOWN, OF_CLIPS, facts, named_columns, plain_column
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.joints.detections import picture_number
+from kinegraph.data.reading.joints.landmarks import FRAME_NUMBERS, FRAMES, LANDMARKS, NUMBERED, PEOPLE, WORLD, said_of
+from kinegraph.data.reading.joints.named_joints import are_joints
+from kinegraph.data.reading.tables.table_forms import ALIASES
+from kinegraph.data.reading.tables.table_times import PICTURES
 from kinegraph.safe_pickle import load_pickle
 
 VIDEO = re.compile(r".+\.(mp4|avi|mov|mkv|webm|m4v|mpe?g|wmv)", re.IGNORECASE)

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, reason_of
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings
-from kinegraph.data.formats.tree_file import Tree, members, read_tree
+from kinegraph.data.reading.clips.clip_files import ClipFile, clip_files, clips_of, reason_of
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.clips.tree_file import Tree, members, read_tree
+from kinegraph.data.reading.faults import FormatError
 from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout

@@ -10,7 +10,6 @@ Folders in the names of recordings say the part of the split.
 Sources: Segalin et al. 2021, MARS; Sun et al. 2021, CalMS21, and its calms21_convert_to_npy.py.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, clip_files, first_readable, reason_of
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of
+from kinegraph.data.reading.clips.clip_files import ClipFile, all_clips_of, clip_files, first_readable, reason_of
+from kinegraph.data.reading.clips.recordings import Item, Recordings, fault_of
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.tables.table_file import OF_MARS
 from kinegraph.data.split_names import PARTS
 from kinegraph.safe_io import read_json
 from kinegraph.skeleton.clip import SkeletonClip
@@ -41,7 +42,6 @@ LAYOUT = JointLayout(
     spine=(6, 3),
     source="MARS (Segalin et al. 2021)",
 )
-FORM = re.compile(rb'"keypoints"\s*:\s*\[\s*\[\s*\[\s*\[\s*-?[\d.e+-]+\s*(,\s*-?[\d.e+-]+\s*){6}\]\s*,\s*\[')
 
 
 def detect(path: Path) -> str | None:
@@ -51,7 +51,7 @@ def detect(path: Path) -> str | None:
 
 def _is_one(file: Path) -> bool:
     with file.open("rb") as content:
-        return FORM.search(content.read(HEAD)) is not None
+        return OF_MARS.search(content.read(HEAD)) is not None
 
 
 def read(path: Path) -> Recordings:

@@ -30,17 +30,20 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.array_files import PICKLES
-from kinegraph.data.formats.clip_columns import label_in
-from kinegraph.data.formats.clip_files import said_by_folders, said_by_labels
-from kinegraph.data.formats.columnar import COLUMNAR
-from kinegraph.data.formats.conventions import layout_for
-from kinegraph.data.formats.detections import frame_numbers, picture_number, sides
 from kinegraph.data.formats.json_lines import lists_bodies
-from kinegraph.data.formats.json_rows import TEXTS, first_record, read_records
 from kinegraph.data.formats.landmark_clips import facts_in, named_clips, said_of_clips, unpickled
-from kinegraph.data.formats.landmark_points import PLACES
-from kinegraph.data.formats.landmarks import (
+from kinegraph.data.formats.smpl import has_parameters
+from kinegraph.data.reading.clips.clip_columns import label_in
+from kinegraph.data.reading.clips.clip_files import said_by_folders, said_by_labels
+from kinegraph.data.reading.clips.conventions import layout_for
+from kinegraph.data.reading.clips.openpose_parts import Part, holistic
+from kinegraph.data.reading.clips.recordings import Item, Recordings, fault_of
+from kinegraph.data.reading.faults import FormatError, nobody
+from kinegraph.data.reading.files.columnar import COLUMNAR
+from kinegraph.data.reading.files.json_rows import TEXTS, first_record, read_records
+from kinegraph.data.reading.joints.detections import frame_numbers, picture_number, sides
+from kinegraph.data.reading.joints.landmark_points import PLACES
+from kinegraph.data.reading.joints.landmarks import (
     FRAMES,
     HANDS_BESIDE,
     LANDMARKS,
@@ -52,13 +55,11 @@ from kinegraph.data.formats.landmarks import (
     left_out_of,
     rows_of_sides,
 )
-from kinegraph.data.formats.named_arrays import named_arrays
-from kinegraph.data.formats.named_joints import joint_index, layout_of_table
-from kinegraph.data.formats.openpose_parts import Part, holistic
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
-from kinegraph.data.formats.smpl import has_parameters
-from kinegraph.data.formats.table_json import is_clip
-from kinegraph.data.formats.table_times import rate_of_times
+from kinegraph.data.reading.joints.named_joints import joint_index, layout_of_table
+from kinegraph.data.reading.tables.array_files import PICKLES
+from kinegraph.data.reading.tables.named_arrays import named_arrays
+from kinegraph.data.reading.tables.table_json import is_clip
+from kinegraph.data.reading.tables.table_times import rate_of_times
 from kinegraph.data.tracking import CROWD, gathered, track
 from kinegraph.messages import first_few
 from kinegraph.safe_pickle import load_pickle

@@ -16,11 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.clip_files import reason_of
-from kinegraph.data.formats.detections import Person, Pictures, folders_of, picture_number, pose_of, recordings_of
-from kinegraph.data.formats.landmarks import FRAMES
-from kinegraph.data.formats.named_joints import layout_named
-from kinegraph.data.formats.recordings import Recordings
+from kinegraph.data.reading.clips.clip_files import reason_of
+from kinegraph.data.reading.clips.recordings import Recordings
+from kinegraph.data.reading.joints.detections import (
+    Person,
+    Pictures,
+    folders_of,
+    picture_number,
+    pose_of,
+    recordings_of,
+)
+from kinegraph.data.reading.joints.landmarks import FRAMES
+from kinegraph.data.reading.joints.named_joints import layout_named
 from kinegraph.safe_io import read_json
 from kinegraph.skeleton.layout import JointLayout
 

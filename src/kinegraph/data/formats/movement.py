@@ -20,11 +20,12 @@ from jaxtyping import Float
 
 from kinegraph.atomic import atomic_folder
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.formats.animals import Tracks, checked_nodes, checked_places, recordings_of_tracks
-from kinegraph.data.formats.clip_files import clip_files, reason_of
-from kinegraph.data.formats.companion import FILE, about_text
-from kinegraph.data.formats.hdf5 import array_of, check_h5py, dataset_of, opened, start_of, text_of, texts_of
-from kinegraph.data.formats.recordings import FormatError, Recordings
+from kinegraph.data.reading.clips.clip_files import clip_files, reason_of
+from kinegraph.data.reading.clips.recordings import Recordings
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.files.hdf5 import array_of, check_h5py, dataset_of, opened, start_of, text_of, texts_of
+from kinegraph.data.reading.joints.animals import Tracks, checked_nodes, checked_places, recordings_of_tracks
+from kinegraph.data.reading.steps.companion import FILE, about_text
 from kinegraph.data.tracking import CROWD
 from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip

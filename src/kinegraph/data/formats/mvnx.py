@@ -19,21 +19,18 @@ from xml.parsers import expat
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import clip_files, reason_of
-from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings
-from kinegraph.data.formats.number_rows import LARGEST_NUMBER, check_size
-from kinegraph.data.formats.recordings import Recordings
-from kinegraph.data.formats.text import frame_rate
+from kinegraph.data.reading.clips.clip_files import clip_files, reason_of
+from kinegraph.data.reading.clips.recordings import Recordings
+from kinegraph.data.reading.files.number_rows import LARGEST_NUMBER, check_size
+from kinegraph.data.reading.files.text import frame_rate
+from kinegraph.data.reading.joints.markers import Trajectories, Wanted, every, marker_recordings
+from kinegraph.data.reading.joints.named_joints import XSENS_NAMES
 from kinegraph.messages import one_line, plain_name
 
 NAME, TITLE = "mvnx", "recordings of Xsens MVN (.mvnx)"
 SUFFIXES = (".mvnx", ".xml")
 HEAD = 1 << 12
 BLOCK = 1 << 20
-NAMES = {  # of segments that joints of the layout are called otherwise
-    "L5": "lumbar_5", "L3": "lumbar_3", "T12": "thoracic_12", "T8": "thoracic_8", "RightShoulder": "right_collar",
-    "LeftShoulder": "left_collar", "RightForeArm": "right_forearm", "LeftForeArm": "left_forearm",
-}  # fmt: skip
 POSES = ("identity", "tpose", "tpose-isb", "npose")  # frames of calibration
 
 
@@ -80,7 +77,7 @@ class _Reader:
             self.subjects.append(_Subject(plain_name(attributes.get("label", "")), attributes.get("frameRate", "")))
         elif tag == "segment" and self.subjects:
             label = plain_name(attributes.get("label", ""))
-            self.subjects[-1].segments.append(NAMES.get(label, label))
+            self.subjects[-1].segments.append(XSENS_NAMES.get(label, label))
         elif tag == "frame":
             self.frame = attributes.get("type") or "normal"
             self.frames += self.frame not in POSES

@@ -4,12 +4,10 @@ Shahroudy et al. 2016 (60 actions) and Liu et al. 2020 (120 actions). Names, sub
 samples with missing skeletons are those that the data sets' authors publish.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache, partial
-from importlib import resources
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -19,8 +17,10 @@ from jaxtyping import Float
 from kinegraph.data.cluster import Cluster
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.ntu_text import JOINTS, Bodies, parse_bodies
-from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, spread
 from kinegraph.data.pool import cores, in_order
+from kinegraph.data.reading.clips.published_names import NTU_NAME, missing_skeletons, ntu_class_names
+from kinegraph.data.reading.clips.recordings import Item, Recordings, Unread, spread
+from kinegraph.data.reading.faults import Fault
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
@@ -28,7 +28,6 @@ BodyPolicy = Literal["tracked", "energy"]
 LICENCE = "NTU RGB+D terms of use (academic research): https://rose1.ntu.edu.sg/dataset/actionRecognition"
 FPS = 30.0
 EMPTY = ("nobody is", "every joint of every body is zero")  # how the faults of an empty file begin
-FILE_NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
 MANY_FILES = 1000  # of which on numba's start is worth its seconds
 
 TRAIN_SUBJECTS_60 = frozenset((1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38))
@@ -82,8 +81,8 @@ def read(
     if isinstance(workers, int) and workers < 1:
         raise ValueError(f"{workers} workers cannot read anything; give 1 or more")
     files = _list(path)
-    published = any(FILE_NAME.fullmatch(file.stem) for file in files)
-    actions = [int(found[5]) for file in files if (found := FILE_NAME.fullmatch(file.stem))]
+    published = any(NTU_NAME.fullmatch(file.stem) for file in files)
+    actions = [int(found[5]) for file in files if (found := NTU_NAME.fullmatch(file.stem))]
     classes = classes or (60 if max((action for action in actions if action <= 120), default=0) <= 60 else 120)
     chosen, missing, others = _choose(files, classes, keep_missing)
     lines = (
@@ -97,29 +96,12 @@ def read(
         clips=_clips(chosen, bodies, names, workers or cores(), spread(len(chosen), sample)),
         count=len(chosen),
         layout=load_layout("ntu25"),
-        class_names=class_names(classes) if published else (),
+        class_names=ntu_class_names(classes) if published else (),
         units="m",
         source=f"synthetic: {source}" if synthetic else source,
         licence=LICENCE if published and not synthetic else "",
         skipped=lambda: lines,
     )
-
-
-@cache
-def class_names(classes: int = 60) -> tuple[str, ...]:
-    """Names of the actions; class i is action A(i+1)."""
-    return _facts("class_names.txt")[:classes]
-
-
-@cache
-def missing_skeletons() -> frozenset[str]:
-    """The 535 samples (302 of them in NTU RGB+D 60) that the authors list as having missing or incomplete skeletons."""
-    return frozenset(_facts("missing_skeletons.txt"))
-
-
-def _facts(name: str) -> tuple[str, ...]:
-    text = (resources.files("kinegraph.data.formats") / "ntu_facts" / name).read_text(encoding="utf-8")
-    return tuple(text.splitlines())
 
 
 # ---- files -----------------------------------------------------------------------------------------------------------
@@ -138,7 +120,7 @@ def _list(path: Path) -> list[Path]:
 
 def name_numbers(name: str) -> dict[str, int]:
     """Setup, camera, subject, replication and action of a sample name such as S001C002P003R002A013."""
-    found = FILE_NAME.fullmatch(name)
+    found = NTU_NAME.fullmatch(name)
     if not found:
         raise ValueError(f"the name '{name}' is not of the form S001C002P003R002A013")
     numbers = dict(zip(("setup", "camera", "subject", "replication", "action"), map(int, found.groups()), strict=True))
@@ -156,7 +138,7 @@ def _choose(files: Sequence[Path], classes: int, keep_missing: bool) -> tuple[li
     """
     chosen, missing, others = [], [], []
     for file in files:
-        found = FILE_NAME.fullmatch(file.stem)
+        found = NTU_NAME.fullmatch(file.stem)
         if found and not keep_missing and file.stem in missing_skeletons():
             missing.append(file)
         elif found and classes < int(found[5]) <= 120:

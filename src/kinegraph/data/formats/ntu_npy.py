@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, reason_of
-from kinegraph.data.formats.ntu import FILE_NAME, LICENCE, _Names, class_names
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings
+from kinegraph.data.formats.ntu import LICENCE, _Names
+from kinegraph.data.reading.clips.clip_files import ClipFile, clips_of, files_named, reason_of
+from kinegraph.data.reading.clips.published_names import NTU_NAME, ntu_class_names
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.faults import FormatError
 from kinegraph.messages import quoted
 from kinegraph.safe_npz import load_npy_object
 from kinegraph.skeleton.layout import load_layout
@@ -45,13 +47,13 @@ def _is_one(file: Path) -> bool:
 def read(path: Path) -> Recordings:
     """The samples of a folder, in the order of their names, or of one file; in metres."""
     files = files_named(path, SUFFIXES, _is_one, _name)
-    actions = [int(found[5]) for file in files if (found := FILE_NAME.fullmatch(file.name))]
+    actions = [int(found[5]) for file in files if (found := NTU_NAME.fullmatch(file.name))]
     classes = 120 if max(actions, default=0) > 60 else 60
     return Recordings(
         clips=clips_of(sorted(files, key=lambda file: file.name), lambda file: _clip(file, _Names(classes))),
         count=len(files),
         layout=load_layout(LAYOUT),
-        class_names=class_names(classes),
+        class_names=ntu_class_names(classes),
         units="m",
         source="NTU RGB+D (Shahroudy et al. 2016, Liu et al. 2019), as .npy",
         licence=LICENCE,

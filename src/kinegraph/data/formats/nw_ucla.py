@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, reason_of
-from kinegraph.data.formats.json_rows import array_of
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings
+from kinegraph.data.reading.clips.clip_files import ClipFile, clips_of, files_named, reason_of
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.files.json_rows import array_of
 from kinegraph.messages import quoted
 from kinegraph.safe_io import read_json
 from kinegraph.skeleton.clip import SkeletonClip

@@ -26,8 +26,6 @@ from typing import Literal
 import numpy as np
 
 from kinegraph.data.cluster import Cluster
-from kinegraph.data.formats.clip_columns import Facts, facts
-from kinegraph.data.formats.labels_file import with_labels
 from kinegraph.data.formats.openpose_clips import (
     Entry,
     first_frame_file,
@@ -46,10 +44,13 @@ from kinegraph.data.formats.openpose_files import (
     poses,
     tracked,
 )
-from kinegraph.data.formats.openpose_parts import BODIES, Part, layout_with
-from kinegraph.data.formats.people import further_people
-from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, fault_of, spread
 from kinegraph.data.pool import cores, in_order
+from kinegraph.data.reading.clips.clip_columns import Facts, facts
+from kinegraph.data.reading.clips.openpose_parts import BODIES, Part, layout_with
+from kinegraph.data.reading.clips.recordings import Item, Recordings, Unread, fault_of, spread
+from kinegraph.data.reading.faults import Fault
+from kinegraph.data.reading.steps.labels_file import with_labels
+from kinegraph.data.reading.steps.people import further_people
 from kinegraph.messages import counted, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout

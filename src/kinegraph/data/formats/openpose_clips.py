@@ -9,8 +9,8 @@ from pathlib import Path
 
 from kinegraph.data.folders import Place, files_below, places, unpacked
 from kinegraph.data.formats.alphapose import OF_OPENPOSE, joints_by_picture
-from kinegraph.data.formats.clip_files import levels_of
 from kinegraph.data.formats.openpose_files import FrameOf, frames_in
+from kinegraph.data.reading.clips.clip_files import levels_of
 from kinegraph.data.split_names import PARTS, column_and_part
 from kinegraph.messages import counted, first_few, quoted
 from kinegraph.safe_io import read_json

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.detections import picture_number
-from kinegraph.data.formats.openpose_parts import KEYS, POINTS, further_keys
+from kinegraph.data.reading.clips.openpose_parts import KEYS, POINTS, further_keys
+from kinegraph.data.reading.joints.detections import picture_number
 from kinegraph.data.tracking import Tracks, gathered, track
 from kinegraph.messages import quoted
 from kinegraph.safe_io import read_json

@@ -20,20 +20,20 @@ from dataclasses import dataclass
 from itertools import chain
 from numbers import Integral
 from pathlib import Path
-from tokenize import TokenError
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_in
 from kinegraph.data.formats import ntu
-from kinegraph.data.formats.companion import ClipRecord, beside, completed, read_about
-from kinegraph.data.formats.conventions import is_name, is_ntu, layout_for, names_of_classes
 from kinegraph.data.formats.movenet import is_singlepose
-from kinegraph.data.formats.named_arrays import meaning
-from kinegraph.data.formats.people import BodyPolicy
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, Unread, spread
+from kinegraph.data.reading.clips.conventions import is_name, is_ntu, layout_for, names_of_classes
+from kinegraph.data.reading.clips.recordings import Item, Recordings, Unread, spread
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.files.npy import mapped
+from kinegraph.data.reading.steps.companion import ClipRecord, beside, completed, read_about
+from kinegraph.data.reading.steps.people import BodyPolicy
+from kinegraph.data.reading.tables.named_arrays import meaning
 from kinegraph.data.split_names import PARTS, known_split
 from kinegraph.messages import counted, first_few
 from kinegraph.safe_pickle import load_pickle, quoted
@@ -205,25 +205,6 @@ def _open(path: Path, part: str | None, alone: bool = False) -> PaddedFile:
     if len(labels) != len(array):
         raise ValueError(f"{file} has {counted(len(labels), 'label')}, {path.name} has {counted(len(array), 'clip')}")
     return PaddedFile(path, part, array.shape, names, labels, attributes)
-
-
-def mapped(path: Path) -> np.ndarray:
-    """The array of a .npy, whose numbers are read when they are taken. Raises ValueError for a broken file."""
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (EOFError, ValueError, ArithmeticError, SyntaxError, TypeError, RecursionError, TokenError, BadZipFile):
-        array = None
-    if not isinstance(array, np.ndarray):  # np.load reads .npz too
-        raise ValueError(f"{path} is not a whole .npy file of numbers{_of_objects(path)}")
-    return array
-
-
-def _of_objects(path: Path) -> str:
-    """What to do with a .npy of Python objects; "" for any other."""
-    with path.open("rb") as file:
-        head = file.read(128)
-    way = ", it holds Python objects; save each array in it by numpy.save in a file of its own"
-    return way if head.startswith(b"\x93NUMPY") and b"'|O'" in head else ""
 
 
 def label_file(path: Path) -> Path:

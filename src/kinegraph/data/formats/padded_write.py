@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from kinegraph.atomic import atomic_folder
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.formats.companion import FILE, about_text
+from kinegraph.data.reading.steps.companion import FILE, about_text
 from kinegraph.data.split_names import PARTS
 from kinegraph.safe_pickle import sealed
 from kinegraph.skeleton.clip import SkeletonClip

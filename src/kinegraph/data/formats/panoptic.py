@@ -17,8 +17,9 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_below
-from kinegraph.data.formats.detections import Person, Pictures, folders_of, picture_number, recordings_of
-from kinegraph.data.formats.recordings import FormatError, Recordings
+from kinegraph.data.reading.clips.recordings import Recordings
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.joints.detections import Person, Pictures, folders_of, picture_number, recordings_of
 from kinegraph.messages import quoted
 from kinegraph.safe_io import read_json
 from kinegraph.skeleton.layout import load_layout

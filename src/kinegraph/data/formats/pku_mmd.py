@@ -20,9 +20,10 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, named_apart, some_below, text_of
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings
-from kinegraph.data.formats.text import first_numbers, rows_of_numbers, table_of_numbers
+from kinegraph.data.reading.clips.clip_files import ClipFile, all_clips_of, named_apart, some_below, text_of
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.faults import Fault, FormatError
+from kinegraph.data.reading.files.text import first_numbers, rows_of_numbers, table_of_numbers
 from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout

@@ -31,8 +31,32 @@ from jaxtyping import Float, Shaped
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats import movenet
 from kinegraph.data.formats.annotations import detect as is_annotations
-from kinegraph.data.formats.array_files import MAT, PICKLES, TORCH, open_named
-from kinegraph.data.formats.axes import (
+from kinegraph.data.formats.folder import detect as is_dataset
+from kinegraph.data.formats.poses_facts import BY_NAME, LABELS, names_in, said_of, with_facts
+from kinegraph.data.formats.poses_text import (
+    TEXTS,
+    are_flat,
+    are_of_people,
+    has_a_row_a_joint,
+    is_counted,
+    is_flat,
+    read_text,
+)
+from kinegraph.data.formats.smpl import is_smpl
+from kinegraph.data.reading.clips.clip_files import (
+    AT_ORIGIN,
+    ClipFile,
+    clip_files,
+    clips_of,
+    first_readable,
+    some_below,
+)
+from kinegraph.data.reading.clips.conventions import SCORES, as_shares, layout_for
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.files.json_rows import array_of
+from kinegraph.data.reading.files.npy import mapped
+from kinegraph.data.reading.joints.axes import (
     ANY_ORDER,
     COUNTED,
     FRAMES_FIRST,
@@ -45,26 +69,10 @@ from kinegraph.data.formats.axes import (
     with_joints,
     with_people,
 )
-from kinegraph.data.formats.clip_files import AT_ORIGIN, ClipFile, clip_files, clips_of, first_readable, some_below
-from kinegraph.data.formats.conventions import SCORES, as_shares, layout_for
-from kinegraph.data.formats.folder import detect as is_dataset
-from kinegraph.data.formats.json_rows import array_of
-from kinegraph.data.formats.named_joints import bones_line, in_places, layout_by_names, places_in
-from kinegraph.data.formats.padded import mapped
-from kinegraph.data.formats.people import BodyPolicy
-from kinegraph.data.formats.poses_facts import BY_NAME, LABELS, names_in, said_of, with_facts
-from kinegraph.data.formats.poses_text import (
-    TEXTS,
-    are_flat,
-    are_of_people,
-    has_a_row_a_joint,
-    is_counted,
-    is_flat,
-    read_text,
-)
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings
-from kinegraph.data.formats.smpl import is_smpl
-from kinegraph.data.formats.track_rows import LINE
+from kinegraph.data.reading.joints.named_joints import bones_line, in_places, layout_by_names, places_in
+from kinegraph.data.reading.steps.people import BodyPolicy
+from kinegraph.data.reading.tables.array_files import MAT, PICKLES, TORCH, open_named
+from kinegraph.data.reading.tables.track_rows import LINE
 from kinegraph.data.tracking import CROWD
 from kinegraph.messages import counted, first_few
 from kinegraph.safe_io import read_json

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Shaped
 
-from kinegraph.data.formats.array_files import MAT, PICKLES, TORCH, open_named
-from kinegraph.data.formats.clip_columns import facts, is_split, named_columns
-from kinegraph.data.formats.clip_files import ClipFile, cells_of
-from kinegraph.data.formats.conventions import SCORES
+from kinegraph.data.reading.clips.clip_columns import facts, is_split, named_columns
+from kinegraph.data.reading.clips.clip_files import ClipFile, cells_of
+from kinegraph.data.reading.clips.conventions import SCORES
+from kinegraph.data.reading.tables.array_files import MAT, PICKLES, TORCH, open_named
 from kinegraph.messages import first_few
 
 Shapes = Mapping[str, tuple[int, ...]]

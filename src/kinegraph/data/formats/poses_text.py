@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.axes import HAND, flat_shapes, with_joints
-from kinegraph.data.formats.clip_files import text_of
 from kinegraph.data.formats.folder import detect as is_dataset
 from kinegraph.data.formats.padded import mapped
-from kinegraph.data.formats.recordings import FormatError
-from kinegraph.data.formats.text import first_numbers, table_of_numbers
-from kinegraph.data.formats.track_rows import numbers_before, people_of
+from kinegraph.data.reading.clips.clip_files import text_of
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.files.text import first_numbers, table_of_numbers
+from kinegraph.data.reading.joints.axes import HAND, flat_shapes, with_joints
+from kinegraph.data.reading.tables.track_rows import numbers_before, people_of
 
 TEXTS = (".csv", ".txt")
 ROW = re.compile(rb'\s*(?:\{\s*"[^"]{1,60}"\s*:\s*)?\[\s*\[([^\[\]{"]*)\]')  # the first in a JSON

@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import clip_files, reason_of
-from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings
-from kinegraph.data.formats.matlab import SUFFIX as MAT
-from kinegraph.data.formats.matlab import load_mat, unwrapped
-from kinegraph.data.formats.number_rows import check_size, places_of
-from kinegraph.data.formats.recordings import Recordings
-from kinegraph.data.formats.text import encoding_of, start_of
+from kinegraph.data.reading.clips.clip_files import clip_files, reason_of
+from kinegraph.data.reading.clips.recordings import Recordings
+from kinegraph.data.reading.files.matlab import SUFFIX as MAT
+from kinegraph.data.reading.files.matlab import load_mat, unwrapped
+from kinegraph.data.reading.files.number_rows import check_size, places_of
+from kinegraph.data.reading.files.text import encoding_of, start_of
+from kinegraph.data.reading.joints.markers import Trajectories, Wanted, every, marker_recordings
 from kinegraph.messages import plain_name, quoted
 
 NAME, TITLE = "qualisys", "trajectories and rigid bodies of Qualisys Track Manager (.tsv, .mat)"

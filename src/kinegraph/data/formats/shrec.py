@@ -21,9 +21,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, reason_of, text_of
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings
-from kinegraph.data.formats.text import first_numbers, rows_of_numbers, table_of_numbers
+from kinegraph.data.reading.clips.clip_files import ClipFile, clips_of, files_named, reason_of, text_of
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.files.text import first_numbers, rows_of_numbers, table_of_numbers
 from kinegraph.messages import counted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout

@@ -21,8 +21,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable, named_apart, reason_of
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
+from kinegraph.data.reading.clips.clip_files import (
+    ClipFile,
+    clip_files,
+    clips_of,
+    first_readable,
+    named_apart,
+    reason_of,
+)
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.faults import FormatError, nobody
 from kinegraph.data.split_names import ABSENT
 from kinegraph.data.tracking import CROWD, gathered, track
 from kinegraph.safe_io import read_json

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable, reason_of
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings
+from kinegraph.data.reading.clips.clip_files import ClipFile, clip_files, clips_of, first_readable, reason_of
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.faults import FormatError
 from kinegraph.messages import first_few
 from kinegraph.safe_npz import load_npz, npz_shapes
 from kinegraph.skeleton.clip import SkeletonClip

@@ -25,11 +25,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.array_files import PICKLES, TORCH, load_objects
-from kinegraph.data.formats.clip_files import some_below
-from kinegraph.data.formats.detections import Person, Pictures, folders_of, pose_of, recordings_of
-from kinegraph.data.formats.recordings import FormatError, Recordings
 from kinegraph.data.formats.smpl import BODY, COUNTS, JOINTS, SMPL24
+from kinegraph.data.reading.clips.clip_files import some_below
+from kinegraph.data.reading.clips.recordings import Recordings
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.joints.detections import Person, Pictures, folders_of, pose_of, recordings_of
+from kinegraph.data.reading.tables.array_files import PICKLES, TORCH, load_objects
 from kinegraph.messages import counted, first_few
 from kinegraph.safe_packed import unpacked
 from kinegraph.skeleton.layout import JointLayout, load_layout

@@ -13,14 +13,15 @@ import numpy as np
 from kinegraph.atomic import atomic_file, write_atomic
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.formats import arrays
-from kinegraph.data.formats.clip_columns import ClipColumns, Facts, facts
-from kinegraph.data.formats.companion import about_text, beside
-from kinegraph.data.formats.csv_rows import NO_TEXT
-from kinegraph.data.formats.labels_file import with_labels
-from kinegraph.data.formats.people import BodyPolicy
-from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of
-from kinegraph.data.formats.table_csv import ClipRows
-from kinegraph.data.formats.table_file import first_table_below, looks_like_a_table, open_table
+from kinegraph.data.reading.clips.clip_columns import ClipColumns, Facts, facts
+from kinegraph.data.reading.clips.recordings import Item, Recordings, fault_of
+from kinegraph.data.reading.faults import Fault
+from kinegraph.data.reading.files.csv_rows import NO_TEXT
+from kinegraph.data.reading.steps.companion import about_text, beside
+from kinegraph.data.reading.steps.labels_file import with_labels
+from kinegraph.data.reading.steps.people import BodyPolicy
+from kinegraph.data.reading.tables.table_csv import ClipRows
+from kinegraph.data.reading.tables.table_file import first_table_below, looks_like_a_table, open_table
 from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout

@@ -26,13 +26,12 @@ from jaxtyping import Float, Int
 from kinegraph.atomic import atomic_folder
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.folders import files_below
-from kinegraph.data.formats.companion import FILE, about_text, beside, completed, read_about
-from kinegraph.data.formats.conventions import layout_for, names_of_classes
 from kinegraph.data.formats.padded import unpadded
 from kinegraph.data.formats.padded_write import check_fits, padded
-from kinegraph.data.formats.people import BodyPolicy
-from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, spread
-from kinegraph.data.formats.tfrecord_wire import (
+from kinegraph.data.reading.clips.conventions import layout_for, names_of_classes
+from kinegraph.data.reading.clips.recordings import Item, Recordings, Unread, spread
+from kinegraph.data.reading.faults import Fault
+from kinegraph.data.reading.files.tfrecord_wire import (
     count_records,
     parse_example,
     parse_tensor,
@@ -41,6 +40,8 @@ from kinegraph.data.formats.tfrecord_wire import (
     serialize_tensor,
     write_record,
 )
+from kinegraph.data.reading.steps.companion import FILE, about_text, beside, completed, read_about
+from kinegraph.data.reading.steps.people import BodyPolicy
 from kinegraph.data.split_names import PARTS, known_split
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.formats.clip_files import clip_files, some_below
-from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings, metres_of
-from kinegraph.data.formats.number_rows import check_size, places_of
-from kinegraph.data.formats.recordings import METRES, Recordings
-from kinegraph.data.formats.text import encoding_of, frame_rate, start_of
 from kinegraph.data.large import changed
+from kinegraph.data.reading.clips.clip_files import clip_files, some_below
+from kinegraph.data.reading.clips.recordings import METRES, Recordings
+from kinegraph.data.reading.files.number_rows import check_size, places_of
+from kinegraph.data.reading.files.text import encoding_of, frame_rate, start_of
+from kinegraph.data.reading.joints.markers import Trajectories, Wanted, every, marker_recordings, metres_of
 from kinegraph.messages import quoted
 from kinegraph.skeleton.joint_names import plain_joint
 

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_below
-from kinegraph.data.formats.recordings import Item, Recordings, Unread, fault_of, spread
+from kinegraph.data.reading.clips.recordings import Item, Recordings, Unread, fault_of, spread
 from kinegraph.messages import counted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout

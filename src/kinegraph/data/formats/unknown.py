@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 
 from kinegraph.data.folders import files_below
-from kinegraph.data.formats.array_files import HDF5, MAT, PICKLES, open_arrays
-from kinegraph.data.formats.file_kinds import NO_PICTURES, kind_of
 from kinegraph.data.formats.smpl import has_parameters
-from kinegraph.data.formats.text import MARKS_OF_16
+from kinegraph.data.reading.files.file_kinds import NO_PICTURES, kind_of
+from kinegraph.data.reading.files.text import MARKS_OF_16
+from kinegraph.data.reading.tables.array_files import HDF5, MAT, PICKLES, open_arrays
 from kinegraph.messages import fetch_first, first_few, plain_name, shortened
 from kinegraph.safe_npz import npz_shapes
 from kinegraph.safe_pickle import load_pickle

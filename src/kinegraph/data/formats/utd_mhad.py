@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, name_parts, reason_of
-from kinegraph.data.formats.matlab import SUFFIX, load_mat
-from kinegraph.data.formats.recordings import Item, Recordings
+from kinegraph.data.reading.clips.clip_files import ClipFile, clips_of, files_named, name_parts, reason_of
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.files.matlab import SUFFIX, load_mat
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 

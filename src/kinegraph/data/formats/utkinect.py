@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, files_named, name_parts, reason_of, text_of
-from kinegraph.data.formats.recordings import Fault, Item, Recordings
-from kinegraph.data.formats.text import first_numbers, table_of_numbers
+from kinegraph.data.reading.clips.clip_files import ClipFile, all_clips_of, files_named, name_parts, reason_of, text_of
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.faults import Fault
+from kinegraph.data.reading.files.text import first_numbers, table_of_numbers
 from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, some_below
-from kinegraph.data.formats.labels_file import labelled
-from kinegraph.data.formats.people import further_people
-from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, nobody
 from kinegraph.data.pose.estimators import Estimator, Pose, coordinates, estimator
 from kinegraph.data.pose.film import check_av
 from kinegraph.data.pose.sightings import Sightings, Watch, sightings, usual_cache
+from kinegraph.data.reading.clips.clip_files import ClipFile, clip_files, clips_of, some_below
+from kinegraph.data.reading.clips.recordings import Item, Recordings, Unread
+from kinegraph.data.reading.faults import Fault, nobody
+from kinegraph.data.reading.steps.labels_file import labelled
+from kinegraph.data.reading.steps.people import further_people
 from kinegraph.data.repair import between
 from kinegraph.data.tracking import CROWD, gathered, track
 from kinegraph.messages import counted, first_few

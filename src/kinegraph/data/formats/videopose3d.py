@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import clips_of
-from kinegraph.data.formats.conventions import layout_for
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings
+from kinegraph.data.reading.clips.clip_files import clips_of
+from kinegraph.data.reading.clips.conventions import layout_for
+from kinegraph.data.reading.clips.recordings import Item, Recordings
+from kinegraph.data.reading.faults import Fault, FormatError
 from kinegraph.messages import quoted
 from kinegraph.safe_npz import load_npz_object, npz_shapes
 from kinegraph.skeleton.clip import SkeletonClip

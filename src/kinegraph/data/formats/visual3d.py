@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.formats.clip_files import clip_files, reason_of
-from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings
-from kinegraph.data.formats.number_rows import check_size, places_of
-from kinegraph.data.formats.recordings import Recordings
-from kinegraph.data.formats.text import encoding_of
+from kinegraph.data.reading.clips.clip_files import clip_files, reason_of
+from kinegraph.data.reading.clips.recordings import Recordings
+from kinegraph.data.reading.files.number_rows import check_size, places_of
+from kinegraph.data.reading.files.text import encoding_of
+from kinegraph.data.reading.joints.markers import Trajectories, Wanted, every, marker_recordings
 from kinegraph.messages import plain_name
 
 NAME, TITLE = "visual3d", "signals of Visual3D (.txt)"

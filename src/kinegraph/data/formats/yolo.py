@@ -26,12 +26,20 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.clip_files import some_below
-from kinegraph.data.formats.conventions import LAYOUTS, candidates
-from kinegraph.data.formats.csv_rows import NUMBER, text_rows
-from kinegraph.data.formats.detections import Person, Pictures, folders_of, picture_number, pose_of, recordings_of
-from kinegraph.data.formats.landmarks import FRAMES
-from kinegraph.data.formats.recordings import FormatError, Recordings
+from kinegraph.data.reading.clips.clip_files import some_below
+from kinegraph.data.reading.clips.conventions import LAYOUTS, candidates
+from kinegraph.data.reading.clips.recordings import Recordings
+from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.files.csv_rows import NUMBER, text_rows
+from kinegraph.data.reading.joints.detections import (
+    Person,
+    Pictures,
+    folders_of,
+    picture_number,
+    pose_of,
+    recordings_of,
+)
+from kinegraph.data.reading.joints.landmarks import FRAMES
 from kinegraph.messages import first_few, quoted
 from kinegraph.safe_io import parsed_json, read_json
 from kinegraph.skeleton.layout import load_layout

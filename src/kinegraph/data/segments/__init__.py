@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.columnar import COLUMNAR
-from kinegraph.data.formats.excel import EXCEL
+from kinegraph.data.reading.files.columnar import COLUMNAR
+from kinegraph.data.reading.files.excel import EXCEL
 from kinegraph.data.segments import audacity, babel, boris, elan, frames, json_segments, pku, simba, subtitles, table
 from kinegraph.data.segments.rows import Row, SegmentTable, Source
 from kinegraph.files import check_is_file

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kinegraph.data.formats.recordings import Fault, Item, Recordings, each_clip
+from kinegraph.data.reading.clips.recordings import Item, Recordings, each_clip
+from kinegraph.data.reading.faults import Fault
 from kinegraph.data.repair import at_rate
 from kinegraph.data.segments.rows import Row, SegmentTable, Unit, stem_of
 from kinegraph.messages import composed, counted, first_few, plain_name

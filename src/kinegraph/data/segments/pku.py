@@ -1,7 +1,7 @@
 """PKU-MMD's own labels: a file per recording, a line per action: its number from 1, first frame, end, confidence."""
 
 from kinegraph.data.formats.pku_mmd import ACTIONS, FILE_NAME, read_labels
-from kinegraph.data.formats.text import first_numbers
+from kinegraph.data.reading.files.text import first_numbers
 from kinegraph.data.segments.rows import Row, SegmentTable, Source
 
 TITLE = "labels of PKU-MMD"

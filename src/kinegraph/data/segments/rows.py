@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from kinegraph.data.column_words import plain_word
-from kinegraph.data.formats.columnar import COLUMNAR, columnar_rows
-from kinegraph.data.formats.excel import EXCEL, excel_rows
-from kinegraph.data.formats.text import encoding_of, other_encoding
+from kinegraph.data.reading.files.columnar import COLUMNAR, columnar_rows
+from kinegraph.data.reading.files.excel import EXCEL, excel_rows
+from kinegraph.data.reading.files.text import encoding_of, other_encoding
 from kinegraph.messages import one_line, plain_name, quoted
 
 Unit = Literal["seconds", "frames"]

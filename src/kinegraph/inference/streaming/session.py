@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.json_frame import Frame, Head
+from kinegraph.data.reading.clips.clip_columns import image_size_of
 from kinegraph.inference.clip_matching import kinds
 from kinegraph.inference.events import EventRule, none_class
 from kinegraph.inference.exported import Exported

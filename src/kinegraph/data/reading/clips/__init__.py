@@ -1,0 +1,1 @@
+"""Clips, the facts that files say about them, and conventions of published files."""

@@ -1,0 +1,1 @@
+"""Steps of every clip between a format's reader and the caller."""

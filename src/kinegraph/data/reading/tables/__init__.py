@@ -1,0 +1,1 @@
+"""Tables and arrays: which columns, axes or names mean which joints."""
