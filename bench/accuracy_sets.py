@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.data.dataset import write_dataset
-from kinegraph.data.formats import recordings
+from kinegraph.data.read import recordings
 
 MISSING = -32768
 SPLIT = "test"

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.formats import ntu, ntu_scan, recordings
+from kinegraph.data.formats import ntu, ntu_scan
 from kinegraph.data.formats.ntu_text import parse_bodies
+from kinegraph.data.read import recordings
 
 BODY = ("id", "clippedEdges", "leftConfidence", "leftState", "rightConfidence", "rightState", "isRestricted")
 BODY += ("leanX", "leanY", "state")

@@ -8,7 +8,7 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.formats import recordings
+from kinegraph.data.read import recordings
 
 CASES = Path(__file__).parent / "cases"
 COCO, PICKLED = ("coco17", 2, "px"), "pickles/"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # for editors and type checkers, which do not run __getattr__
     from kinegraph.api.verbs import crossval, draw, inspect, prepare, report, test, train
     from kinegraph.data.dataset import open_dataset, write_dataset
-    from kinegraph.data.formats import read
+    from kinegraph.data.read import read
     from kinegraph.inference.embedding import embed
     from kinegraph.inference.enrolment import enroll
     from kinegraph.inference.export import export
@@ -41,7 +41,7 @@ _PUBLIC = {
     "enroll": "kinegraph.inference.enrolment",
     "export": "kinegraph.inference.export",
     "predict": "kinegraph.inference.prediction",
-    "read": "kinegraph.data.formats",
+    "read": "kinegraph.data.read",
     "Stream": "kinegraph.inference.streaming.stream",
 }
 

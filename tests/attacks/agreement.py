@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from kinegraph.cli import main
-from kinegraph.data.formats import recordings
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.data.read import recordings
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import save_weights
 from kinegraph.skeleton.graph import adjacency

@@ -9,7 +9,7 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset, write_dataset
-from kinegraph.data.formats import read
+from kinegraph.data.read import read
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 from tests import made_up

@@ -17,8 +17,9 @@ from kinegraph.cli import main
 from kinegraph.commands.predict import predict as predict_verb
 from kinegraph.commands.signature import parameters_of
 from kinegraph.data.dataset import write_dataset
-from kinegraph.data.formats import read, recognise
+from kinegraph.data.formats import recognise
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.data.read import read
 from kinegraph.models.published import save_published
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import load_model, save_weights, save_weights_again

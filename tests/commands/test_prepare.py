@@ -12,8 +12,9 @@ import pytest
 from kinegraph.cli import main
 from kinegraph.commands.prepare import prepare
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.formats import ntu, read, ui_prmd
+from kinegraph.data.formats import ntu, ui_prmd
 from kinegraph.data.formats.ntu import MARKER
+from kinegraph.data.read import read
 from tests import made_up
 from tests.golden import FOLDER as GOLDEN
 

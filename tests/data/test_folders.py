@@ -5,7 +5,7 @@ import os
 import pytest
 
 from kinegraph.data.folders import files_below
-from kinegraph.data.formats import recordings
+from kinegraph.data.read import recordings
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data import large
-from kinegraph.data.formats import recordings
+from kinegraph.data.read import recordings
 
 
 @pytest.fixture

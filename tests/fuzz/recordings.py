@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.formats import ntu, ntu_scan, ntu_text, recordings
+from kinegraph.data.formats import ntu, ntu_scan, ntu_text
 from kinegraph.data.formats.ntu_text import Bodies
+from kinegraph.data.read import recordings
 from kinegraph.data.reading.files.tfrecord_wire import serialize_example, serialize_tensor, write_record
 from kinegraph.skeleton.layout import load_layout
 from tests.fuzz.reader import Reader, as_file, drain, made

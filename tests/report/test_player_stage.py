@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinegraph.data.formats import read
+from kinegraph.data.read import read
 from kinegraph.report.scene import Scene, key_frames
 from kinegraph.report.stage import project, stage_of
 from kinegraph.skeleton.clip import SkeletonClip

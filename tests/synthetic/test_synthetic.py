@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinegraph.cli import main
-from kinegraph.data.formats import read
 from kinegraph.data.formats.ntu import MARKER, TRAIN_SUBJECTS_60, is_synthetic, name_numbers
 from kinegraph.data.formats.ntu_text import parse_bodies
+from kinegraph.data.read import read
 from kinegraph.data.reading.clips.published_names import missing_skeletons
 from kinegraph.skeleton.layout import load_layout
 from kinegraph.synthetic.actions import ACTIONS, perform

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from kinegraph.commands.foreign_config import convert_config
 from kinegraph.data.dataset import SkeletonDataset, open_dataset, write_dataset
-from kinegraph.data.formats import folder, recordings
+from kinegraph.data.formats import folder
 from kinegraph.data.formats.annotations_write import write_annotation_list, write_annotations
 from kinegraph.data.formats.arrays import write_arrays
 from kinegraph.data.formats.movement import is_movement_folder, write_movement
@@ -21,6 +21,7 @@ from kinegraph.data.formats.padded_write import is_padded_folder, write_padded
 from kinegraph.data.formats.table import write_table
 from kinegraph.data.formats.tfrecord import is_shard_folder, write_tfrecords
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.data.read import recordings
 from kinegraph.data.reading.clips.conventions import names_of_classes
 from kinegraph.data.reading.clips.recordings import facts_of
 from kinegraph.data.reading.steps.companion import beside

@@ -17,7 +17,8 @@ from pathlib import Path
 from kinegraph.data.dataset import write_dataset
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats import folder as dataset_folder
-from kinegraph.data.formats import options_of, recognise, recordings
+from kinegraph.data.formats import options_of, recognise
+from kinegraph.data.read import recordings
 from kinegraph.data.reading.clips.recordings import Recordings, facts_of
 from kinegraph.data.split_names import known_split
 from kinegraph.files import place_beside

@@ -21,9 +21,10 @@ from kinegraph.data.checks import Expected, Finding, findings, problem, upward
 from kinegraph.data.clip_summary import ClipSummary, likely_layout, summarize, units_of
 from kinegraph.data.dataset_write import FILES, checked_class_names
 from kinegraph.data.folders import listed_once
-from kinegraph.data.formats import BY_NAME, COMMON, options_of, recognise, recordings
+from kinegraph.data.formats import BY_NAME, COMMON, options_of, recognise
 from kinegraph.data.formats.padded import read_labels
 from kinegraph.data.formats.unknown import not_here
+from kinegraph.data.read import recordings
 from kinegraph.data.reading.clips.conventions import names_of_classes
 from kinegraph.data.reading.clips.published_names import NTU_NAME
 from kinegraph.data.reading.clips.recordings import Recordings, Unread, check_readable

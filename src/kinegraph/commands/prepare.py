@@ -20,12 +20,13 @@ from kinegraph.commands.signature import check_numbers
 from kinegraph.data.cluster import cluster_of
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.data.dataset_checks import dataset_findings, line_of
-from kinegraph.data.formats import options_of, recognise, recordings
+from kinegraph.data.formats import options_of, recognise
+from kinegraph.data.read import recordings
 from kinegraph.data.reading.clips.clip_columns import MADE, MADE_HERE
 from kinegraph.data.reading.clips.recordings import facts_of
 from kinegraph.data.reading.steps.class_choice import chosen
+from kinegraph.data.reading.steps.faults import without_faults
 from kinegraph.data.reading.steps.people import each_person, lists_persons
-from kinegraph.data.reading.steps.steps import without_faults
 from kinegraph.data.segments import SegmentTable, read_tables
 from kinegraph.data.segments.attach import NONE, clips_of_segments, complete, with_none, with_segments
 from kinegraph.data.segments.summary import lines_of_segments, summarize_segments

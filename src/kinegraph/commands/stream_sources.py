@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from kinegraph.data.formats import json_lines, recordings, video
+from kinegraph.data.formats import json_lines, video
 from kinegraph.data.formats.json_frame import Frame, Head, lines_of, parsed_line
 from kinegraph.data.pose.camera import camera, is_camera
 from kinegraph.data.pose.estimators import Estimator, estimator
 from kinegraph.data.pose.film import Picture, head_of, pictures
 from kinegraph.data.pose.sightings import Seeing
+from kinegraph.data.read import recordings
 from kinegraph.inference.streaming.session import Played
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
-from kinegraph.data.formats import options_of, recognise, recordings
+from kinegraph.data.formats import options_of, recognise
 from kinegraph.data.formats.padded import PART_FILE, label_file
+from kinegraph.data.read import recordings
 from kinegraph.data.reading.clips.published_names import ntu_class_names
 from kinegraph.data.reading.clips.recordings import Recordings, facts_of
 from kinegraph.data.split_names import ABSENT, column_and_part, held_out, known_split

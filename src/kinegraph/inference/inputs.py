@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import get_args
 
 from kinegraph.data.conditions import Conditions, Differences, compare, conditions_of
-from kinegraph.data.formats import COMMON, FORMATS, options_of, recognise, recordings
+from kinegraph.data.formats import COMMON, FORMATS, options_of, recognise
+from kinegraph.data.read import recordings
 from kinegraph.data.reading.clips.recordings import Recordings
-from kinegraph.data.reading.steps.steps import OnFault
+from kinegraph.data.reading.steps.faults import OnFault
 from kinegraph.data.tracking import CROWD
 from kinegraph.inference.repetitions import Repetition, repetitions
 from kinegraph.inference.trained_network import Asked

@@ -125,7 +125,7 @@ def _only_clip(source: object, image_size: Sequence[int] | str | None, layout: J
 
     Raises ValueError where there are several.
     """
-    from kinegraph.data.formats import read
+    from kinegraph.data.read import read
 
     size = None if image_size is None else "{}x{}".format(*size_of(image_size))
     clips = list(islice(read(source, image_size=size, expected=layout), 3))

@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import recordings
 from kinegraph.data.formats.aist import GENRES
+from kinegraph.data.read import recordings
 from tests.made_up import body
 
 NAME = "gKR_sBM_cAll_d04_mKR2_ch01"

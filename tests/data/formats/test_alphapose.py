@@ -3,7 +3,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.formats import alphapose, recordings
+from kinegraph.data.formats import alphapose
+from kinegraph.data.read import recordings
 from tests.made_up import body
 
 

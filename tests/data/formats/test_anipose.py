@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import recordings
+from kinegraph.data.read import recordings
 
 PARTS = ("nose", "left_paw", "right_paw", "back")
 PLACES = (np.arange(3 * 4 * 3).reshape(3, 4, 3) + 100).astype(float)  # mm

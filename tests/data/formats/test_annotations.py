@@ -8,7 +8,8 @@ import pytest
 from kinegraph.cli import main
 from kinegraph.commands.prepare import prepare
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.formats import kpfiles, read
+from kinegraph.data.formats import kpfiles
+from kinegraph.data.read import read
 from kinegraph.data.split_names import column_and_part, published_name
 from tests.made_up import body
 

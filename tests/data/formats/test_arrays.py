@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import arrays, read, recordings, ui_prmd
+from kinegraph.data.formats import arrays, ui_prmd
+from kinegraph.data.read import read, recordings
 from kinegraph.skeleton.layout import load_layout
 
 read_ui_prmd = partial(read, format="ui-prmd")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
 from kinegraph.data.formats import babel
-from kinegraph.data.formats import recordings as any_recordings
+from kinegraph.data.read import recordings as any_recordings
 
 # A joint's x is its number, y the frame it was recorded in, z 1.
 SMPLH = [0, 3, 12, 15, 16, 18, 20, 22, 17, 19, 21, 37, 1, 4, 7, 10, 2, 5, 8, 11, 9, 63, 64, 68, 69]

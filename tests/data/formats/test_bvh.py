@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.data.formats import recognise
+from kinegraph.data.read import read, recordings
 from tests.data.formats import saving
 
 # A body of 160 cm: in frame 0 it stands, in frame 1 the root turns about z, then about x, and the left knee about y.

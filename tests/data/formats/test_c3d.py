@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.data.formats import recognise
+from kinegraph.data.read import read, recordings
 
 NAMES = ("Neck", "RShoulder", "midHip", "LBigToe")
 PLACES = np.arange(3 * 4 * 3).reshape(3, 4, 3) * 8.0 - 100  # frames, markers, millimetres

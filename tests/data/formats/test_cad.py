@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import recordings
 from kinegraph.data.formats.cad import ENDS, TURNED
+from kinegraph.data.read import recordings
 
 TURN = "1,0,0,0,1,0,0,0,1,1,"
 

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recordings
+from kinegraph.data.read import read, recordings
 from kinegraph.skeleton.layout import load_layout
 from tests.made_up import body
 

@@ -10,8 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kinegraph.cli import main
-from kinegraph.data.formats import deeplabcut_rows, read, recognise, recordings
+from kinegraph.data.formats import deeplabcut_rows, recognise
 from kinegraph.data.formats.deeplabcut import read_file
+from kinegraph.data.read import read, recordings
 from kinegraph.data.reading.joints.body_parts import layout_of
 from tests.data.formats import saving
 

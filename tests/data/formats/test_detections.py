@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.data.formats import recognise
+from kinegraph.data.read import read, recordings
 from kinegraph.data.reading.joints.detections import frame_numbers, picture_number
 from kinegraph.skeleton.layout import load_layout
 from tests.data.formats import written

@@ -10,7 +10,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import FORMATS, recognise, recordings
+from kinegraph.data.formats import FORMATS, recognise
+from kinegraph.data.read import recordings
 from kinegraph.data.reading.faults import Fault
 from kinegraph.skeleton.clip import SkeletonClip
 from tests.data import faulty

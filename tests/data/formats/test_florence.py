@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recordings
+from kinegraph.data.read import read, recordings
 from tests.data.formats import saving
 
 # A standing body in millimetres, y upward: head, neck, spine, left and right arm, left and right leg.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import recordings
+from kinegraph.data.read import recordings
 from kinegraph.data.reading.faults import Fault
 from kinegraph.data.reading.joints.axes import FACE
 from tests.made_up import body

@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.data.formats import recognise
+from kinegraph.data.read import read, recordings
 from tests.data.formats import saving
 
 # A frame of the data set (as printed in a public script), its shoulder made inferred and its thumb not tracked.

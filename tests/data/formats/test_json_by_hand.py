@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import recordings
 from kinegraph.data.formats.json_frame import parsed_line
+from kinegraph.data.read import recordings
 from kinegraph.data.tracking import CROWD
 from kinegraph.skeleton.layout import load_layout
 from tests.made_up import body

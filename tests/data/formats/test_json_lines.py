@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import kinegraph as kg
-from kinegraph.data.formats import recordings
 from kinegraph.data.formats.json_frame import Frame, Head, frame_line, head_line, parsed_line
 from kinegraph.data.formats.json_lines import read
+from kinegraph.data.read import recordings
 from kinegraph.skeleton.layout import load_layout
 from tests.made_up import body
 

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import kinect, read, recognise, recordings
+from kinegraph.data.formats import kinect, recognise
+from kinegraph.data.read import read, recordings
 from tests.data.formats import saving
 
 ARMS = [f"{part}{side}" for side in ("Left", "Right") for part in ("Shoulder", "Elbow", "Wrist", "Hand")]

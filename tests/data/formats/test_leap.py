@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recordings
+from kinegraph.data.read import read, recordings
 from tests.data.formats import saving
 
 HANDS = np.random.default_rng(0).uniform(-80, 80, (3, 2, 22, 3)) + [0, 200, 0]  # frames, left and right, mm

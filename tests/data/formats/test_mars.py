@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recordings
+from kinegraph.data.read import read, recordings
 from tests.data.formats import written
 
 PLACES = np.random.default_rng(0).uniform(100, 500, (6, 2, 2, 7)).round(1)  # frames, mice, x and y, parts

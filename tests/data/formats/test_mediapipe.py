@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recordings
+from kinegraph.data.read import read, recordings
 from kinegraph.data.reading.tables.table_forms import left_out, wide_joints
 from kinegraph.skeleton.layout import load_layout
 from tests.made_up import body

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recordings
+from kinegraph.data.read import read, recordings
 from tests.data.formats import written
 
 JOINTS = np.random.default_rng(0).uniform(-0.8, 0.8, (20, 3)).round(3) + [0, 0, 2]

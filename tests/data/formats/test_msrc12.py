@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.data.formats import recognise
+from kinegraph.data.read import read, recordings
 
 JOINTS = np.random.default_rng(0).normal(0, 0.4, (8, 20, 4))
 JOINTS[..., 3] = 1

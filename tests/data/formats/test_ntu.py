@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinegraph.data.formats import ntu, ntu_scan, read, recordings
+from kinegraph.data.formats import ntu, ntu_scan
 from kinegraph.data.formats.ntu_text import _careful, _fast, parse_bodies
+from kinegraph.data.read import read, recordings
 from kinegraph.data.reading.clips.published_names import missing_skeletons, ntu_class_names
 
 read_ntu = partial(read, format="ntu")
@@ -169,7 +170,7 @@ def test_workers_end_with_a_killed_parent(tmp_path):
         write(tmp_path, lines_of([1] * 30), f"S001C001P{i + 1:03d}R001A001")
     program = (
         "import multiprocessing, time\n"
-        "from kinegraph.data.formats import read\n"
+        "from kinegraph.data.read import read\n"
         "if __name__ == '__main__':\n"
         f"    clips = read({str(tmp_path)!r}, workers=2); next(clips)\n"
         "    print(*(child.pid for child in multiprocessing.active_children()), flush=True); time.sleep(600)\n"

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recordings
+from kinegraph.data.read import read, recordings
 
 JOINTS = np.arange(2 * 20 * 3).reshape(2, 20, 3) / 100 + 0.01
 

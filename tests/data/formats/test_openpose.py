@@ -9,9 +9,9 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.formats import read
-from kinegraph.data.formats import recordings as any_recordings
 from kinegraph.data.formats.openpose_files import Detections, best_of_each_frame, tracked
+from kinegraph.data.read import read
+from kinegraph.data.read import recordings as any_recordings
 from kinegraph.inference.inputs import read_inputs
 from tests import made_up
 

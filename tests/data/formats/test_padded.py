@@ -11,9 +11,9 @@ from hypothesis.extra.numpy import arrays
 from kinegraph.cli import main
 from kinegraph.commands.prepare import prepare
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.formats import recordings
 from kinegraph.data.formats.padded import unpadded
 from kinegraph.data.formats.padded_write import padded
+from kinegraph.data.read import recordings
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recordings
+from kinegraph.data.read import read, recordings
 from tests.made_up import body
 
 # Two people, y downward, in cm: frames 100, 101 and 103.

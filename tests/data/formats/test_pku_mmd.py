@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.data.formats import recognise
+from kinegraph.data.read import read, recordings
 
 PEOPLE = np.random.default_rng(0).normal(size=(10, 2, 25, 3))
 PEOPLE[:5, 1] = 0

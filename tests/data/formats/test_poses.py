@@ -6,7 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.data.formats import recognise
+from kinegraph.data.read import read, recordings
 from kinegraph.skeleton.layout import load_layout
 from tests.made_up import body
 

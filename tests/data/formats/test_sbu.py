@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.data.formats import recognise
+from kinegraph.data.read import read, recordings
 from tests.data.formats import saving
 
 NORMALISED = np.random.default_rng(0).uniform(0.3, 0.7, (3, 2, 15, 3))

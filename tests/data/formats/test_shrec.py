@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.data.formats import recognise
+from kinegraph.data.read import read, recordings
 
 HAND = np.random.default_rng(0).normal(0.3, 0.05, (6, 22, 3))
 ROWS = "".join(" ".join(f"{it:.7f}" for it in frame.ravel()) + "\n" for frame in HAND)

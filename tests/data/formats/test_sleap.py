@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import clip_arrays, read, recognise, recordings
+from kinegraph.data.formats import clip_arrays, recognise
+from kinegraph.data.read import read, recordings
 
 h5py = pytest.importorskip("h5py")
 

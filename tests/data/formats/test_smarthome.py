@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recordings
+from kinegraph.data.read import read, recordings
 
 JOINTS = np.random.default_rng(0).uniform(-0.8, 0.8, (13, 3)).round(3)
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.data.formats import recognise
+from kinegraph.data.read import read, recordings
 from tests.made_up import body
 
 WALK = np.stack([1.7 * body("smpl22") + [0, 0, 0.01 * t + 1] for t in range(4)])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from kinegraph.data.formats import recordings
+from kinegraph.data.read import recordings
 
 TURNS = {"global_orient": np.zeros((1, 3, 3)), "body_pose": np.zeros((23, 3, 3)), "betas": np.zeros(10)}
 BODY = np.random.default_rng(0).normal(size=(45, 3))

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.formats import read
-from kinegraph.data.formats import recordings as any_recordings
+from kinegraph.data.read import read
+from kinegraph.data.read import recordings as any_recordings
 from kinegraph.data.reading.files import csv_rows
 from kinegraph.skeleton.layout import load_layout
 from tests.made_up import body

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from kinegraph.cli import main
 from kinegraph.crc32c import POLYNOMIAL, ROW, ROWS, crc32c, masked_crc32c
 from kinegraph.data.dataset import open_dataset, write_dataset
-from kinegraph.data.formats import recordings as any_recordings
 from kinegraph.data.formats import tfrecord
 from kinegraph.data.formats.tfrecord import write_tfrecords
+from kinegraph.data.read import recordings as any_recordings
 from kinegraph.data.reading.files import tfrecord_wire as wire
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recordings
+from kinegraph.data.read import read, recordings
 from kinegraph.skeleton.joint_names import plain_joint
 from tests.data.formats import saving
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recordings
+from kinegraph.data.read import read, recordings
 from tests.data.formats import written
 
 NAME = "P002S02G11B00H00UC022072LC021061A083R1_08301122"

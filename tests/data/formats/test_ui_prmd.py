@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinegraph.data.formats import read, recordings, ui_prmd
+from kinegraph.data.formats import ui_prmd
+from kinegraph.data.read import read, recordings
 from kinegraph.skeleton.layout import load_layout
 
 read_ui_prmd = partial(read, format="ui-prmd")

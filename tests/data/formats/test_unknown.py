@@ -10,8 +10,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import FORMATS, recordings
+from kinegraph.data.formats import FORMATS
 from kinegraph.data.formats.unknown import contents, nearest_formats
+from kinegraph.data.read import recordings
 from tests.data.formats import written
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.data.formats import recognise
+from kinegraph.data.read import read, recordings
 
 JOINTS = np.arange(8 * 60).reshape(8, 20, 3) / 1000 + 1
 NUMBERS = (252, 254, 254, 256, 300, 301, 390, 400)  # of the frames; one is there twice

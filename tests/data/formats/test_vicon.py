@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.data.formats import recognise
+from kinegraph.data.read import read, recordings
 from tests.made_up import write_text
 
 WALK = """\

@@ -9,8 +9,9 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.data.formats import recognise
 from kinegraph.data.pose import estimators, sightings
+from kinegraph.data.read import read, recordings
 
 av = pytest.importorskip("av")
 

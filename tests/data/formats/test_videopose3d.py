@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recordings
 from kinegraph.data.formats.videopose3d import H36M
+from kinegraph.data.read import read, recordings
 from kinegraph.safe_npz import load_npz, load_npz_object, npz_shapes
 from tests.data.formats.test_poses import FRAMES
 

@@ -4,7 +4,7 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.formats import recordings
+from kinegraph.data.read import recordings
 from kinegraph.data.reading.steps.class_choice import chosen
 from tests import made_up
 

@@ -7,7 +7,7 @@ from unicodedata import normalize
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import recordings
+from kinegraph.data.read import recordings
 from kinegraph.data.reading.clips.clip_columns import named_columns
 from kinegraph.data.reading.clips.conventions import names_of_classes
 from kinegraph.data.reading.steps.class_choice import chosen

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from kinegraph.cli import main
-from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.data.formats import recognise
+from kinegraph.data.read import read, recordings
 from kinegraph.data.reading.clips.clip_files import Levels, levels_of, said_by_folders
 
 FORMS = [

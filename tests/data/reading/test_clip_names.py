@@ -5,7 +5,7 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.formats import recordings
+from kinegraph.data.read import recordings
 from kinegraph.data.reading.steps.clip_names import suggested, with_names
 from tests.data.formats.test_poses import FRAMES
 

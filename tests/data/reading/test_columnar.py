@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recordings
+from kinegraph.data.read import read, recordings
 from tests.made_up import body
 
 pa = pytest.importorskip("pyarrow")

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recordings
+from kinegraph.data.read import read, recordings
 from kinegraph.data.segments import read_tables
 
 ROWS = [["frame", "nose_x", "nose_y", "body_x", "body_y", "tail_x", "tail_y", None]]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import recordings
+from kinegraph.data.read import recordings
 from kinegraph.data.reading.tables.sensor_columns import state_score, usual_column
 from tests.data.formats.test_kinect import STANDING, V2, WALK
 

@@ -8,8 +8,8 @@ import yaml
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.formats import recordings
-from kinegraph.data.reading.steps.steps import layout_of_lines
+from kinegraph.data.read import recordings
+from kinegraph.data.reading.steps.bones import layout_of_lines
 from kinegraph.skeleton.layout import load_layout
 from kinegraph.skeleton.proportions import shortest_lines
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kinegraph.data.formats import recordings
+from kinegraph.data.read import recordings
 from kinegraph.data.reading.tables.table_parts import Restart
 from kinegraph.skeleton.layout import load_layout
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kinegraph.data.formats import read, recordings
+from kinegraph.data.read import read, recordings
 from kinegraph.data.reading.files import number_blocks
 from kinegraph.data.reading.tables import table_csv
 from kinegraph.data.reading.tables.table_wide import BLOCK

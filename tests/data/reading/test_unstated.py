@@ -10,7 +10,7 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.formats import read, recordings
+from kinegraph.data.read import read, recordings
 from kinegraph.data.reading.clips.recordings import Recordings
 from kinegraph.data.reading.joints.axes import frames_come_first
 from kinegraph.data.reading.steps.unstated import decided

@@ -76,7 +76,7 @@ def is_flat(layout: JointLayout) -> bool:
 
 
 def as_shares(score: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Scores from 0 to 1; those in percent up to 100, which `steps.with_shares` divides and says."""
+    """Scores from 0 to 1; those in percent up to 100, which `placeholders.with_shares` divides and says."""
     return np.clip(np.nan_to_num(score), 0, 100 if np.max(score, initial=0) > PERCENT else 1)
 
 

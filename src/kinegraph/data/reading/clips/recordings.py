@@ -41,7 +41,7 @@ class Recordings:
     count: number of clips at most, for a progress bar. units: "m", "px" or "normalised"; a reader may also say another
         unit of `METRES`, or "image" for fractions of a picture.
     guessed: what the file does not say: "layout" ("usual_layout" too, where data sets are published in the format),
-        "bones" (`steps.with_bones`), "units", "up" (the vertical axis), "plane" where x, y and z may be a
+        "bones" (`bones.with_bones`), "units", "up" (the vertical axis), "plane" where x, y and z may be a
         picture's, or "score" where the third number may be one.
         It is decided from the first clips (`unstated.decided`) and said in `assumed`, a line for each decision.
     source, licence: origin of the recordings, in words. skipped: called after the last clip; a line for each reason
@@ -161,3 +161,15 @@ def closing_too(items: Iterable[Item], source: Iterator[Item]) -> Iterator[Item]
     finally:
         if (close := getattr(source, "close", None)) is not None:
             close()
+
+
+def mapped(items: Iterator[Item], change: Callable[[SkeletonClip], SkeletonClip]) -> Iterator[Item]:
+    """The items, each clip changed; a clip that cannot be is a fault."""
+
+    def changed(clip: SkeletonClip) -> tuple[Item]:
+        try:
+            return (change(clip),)
+        except ValueError as error:
+            return (fault_of(error, clip.name),)
+
+    return each_clip(items, changed)

@@ -2,7 +2,7 @@
 
 RShoulder, R_Shoulder and "right shoulder" are right_shoulder. "Anna:RShoulder" is that of the subject Anna; subjects
 are the people of a clip. Joints without a marker are unseen, markers without a joint are left out, and both are said.
-Markers that are the joints of no built-in layout are joints of their own, see `steps.with_bones`.
+Markers that are the joints of no built-in layout are joints of their own, see `bones.with_bones`.
 """
 
 from collections.abc import Callable, Sequence, Set

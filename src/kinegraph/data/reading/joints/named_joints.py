@@ -23,7 +23,7 @@ XSENS_NAMES = {  # segments of Xsens MVN that joints of the layout xsens23 call 
     "LeftShoulder": "left_collar", "RightForeArm": "right_forearm", "LeftForeArm": "left_forearm",
 }  # fmt: skip
 COMPLETED = "joints of the file, and bones that were completed"
-NAMES_ALONE = "joints of the file, without bones"  # provisional ones, see `steps.with_bones`
+NAMES_ALONE = "joints of the file, without bones"  # provisional ones, see `bones.with_bones`
 FEWEST_NAMES = 5  # joints by whose names a layout is known that has more
 FEWEST_OWN = 3  # joints of a table that make a layout of their own
 MISSPELT = 0.1  # share of the names, or one, that are written in another way; with more, they are other joints
@@ -34,7 +34,7 @@ def layout_named(names: object, bones: object, title: str) -> JointLayout | None
     """The built-in layout with joints of these names in this order, else one of these joints and bones.
 
     bones: pairs of places of joints, from 0; those that cannot be used are left out, and joints without one hang on
-        the joint with most bones. Where there are none, they follow from the clips (`steps.with_bones`).
+        the joint with most bones. Where there are none, they follow from the clips (`bones.with_bones`).
     title: of a layout that is not built in.
     Returns None where the names are no names of joints.
     """
