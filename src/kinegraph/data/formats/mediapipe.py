@@ -131,7 +131,7 @@ def _is_of_frames(file: Path) -> bool:
     record = first_record(file)
     with suppress(ValueError):
         return (
-            any(isinstance(it, list) for it in record.values())
+            any(isinstance(value, list) for value in record.values())
             and not is_clip(record)
             and any(frame.bodies for frame in frames_of([record], file))
         )
@@ -248,12 +248,14 @@ def _classes(recordings: Mapping[str, _File]) -> tuple[tuple[str, ...], list[tup
     """The classes; label, splits and attributes of each clip, by folders or files; a line on labels of frames."""
     several = [name for name, found in recordings.items() if len(found.labels) > 1]
     lines = [f"labels of frames, which change within a clip: {first_few(several)}"] if several else []
-    if any(it.cells for it in recordings.values()):
-        return *said_of_clips({name: it.cells for name, it in recordings.items()}), lines
+    if any(recording.cells for recording in recordings.values()):
+        return *said_of_clips({name: recording.cells for name, recording in recordings.items()}), lines
     classes, said = said_by_folders([found.folders for found in recordings.values()])
     if not classes:
-        classes, said = said_by_labels([it.labels[0] if len(it.labels) == 1 else "" for it in recordings.values()])
-    return classes, [(*it, {}) for it in said], lines
+        classes, said = said_by_labels(
+            [recording.labels[0] if len(recording.labels) == 1 else "" for recording in recordings.values()]
+        )
+    return classes, [(*facts, {}) for facts in said], lines
 
 
 def _check_alike(counts: set[int], bodies: Sequence[Mapping[str, object]], path: Path) -> None:
@@ -270,12 +272,12 @@ def _read(content: Any, file: Path, hands: bool) -> _File:
     places = content[:1] if isinstance(content, list) else []
     if isinstance(content, Mapping):
         places = [content, *content.values()]
-    abouts = [it for it in places if isinstance(it, Mapping)]
-    said = (_number(it.get(key)) for it in abouts for key in RATES)
-    rate = next((it for it in said if it and 0 < it < 1e6), None)
-    sizes = (sides(it.get(width), it.get(height)) for it in abouts for width, height in SIDES)
+    abouts = [place for place in places if isinstance(place, Mapping)]
+    said = (_number(about.get(key)) for about in abouts for key in RATES)
+    rate = next((number for number in said if number and 0 < number < 1e6), None)
+    sizes = (sides(about.get(width), about.get(height)) for about in abouts for width, height in SIDES)
     frames = list(frames_of(content, file, hands))
-    times = [] if rate else [it.time for it in frames if it.time is not None]
+    times = [] if rate else [frame.time for frame in frames if frame.time is not None]
     timed = rate_of_times(list(zip(times, _numbers(frames)[0], strict=True))) if len(times) == len(frames) else None
     size = next(filter(None, sizes), None)
     return _File(frames, rate or timed, size, left_out_of(content), timed=timed is not None, labels=_labels(content))
@@ -286,8 +288,8 @@ def _labels(content: object) -> tuple[str, ...]:
     if isinstance(content, Mapping) and (label := label_in(content)):
         return (label,)
     frames = next((content[key] for key in FRAMES if key in content), None) if isinstance(content, Mapping) else content
-    objects = [it for it in frames if isinstance(it, Mapping)] if isinstance(frames, list) else []
-    framed = [it for it in objects if any(key in it for key in (*LANDMARKS, *WORLD, *PEOPLE))]  # not points
+    objects = [frame for frame in frames if isinstance(frame, Mapping)] if isinstance(frames, list) else []
+    framed = [frame for frame in objects if any(key in frame for key in (*LANDMARKS, *WORLD, *PEOPLE))]  # not points
     return tuple(filter(None, dict.fromkeys(map(label_in, framed))))
 
 
@@ -355,7 +357,7 @@ def _clip(
         who: list[list[Hashable]] = [[] for _ in frames]
         for t, i, frame in there:
             pose = np.zeros((1, len(layout), 4))
-            pose[0, [joint_index(layout, it) for it in frame.bodies[i]]] = list(frame.bodies[i].values())
+            pose[0, [joint_index(layout, joint) for joint in frame.bodies[i]]] = list(frame.bodies[i].values())
             frames[t] = np.concatenate([frames[t], pose])
             if known:
                 who[t].append(frame.ids[i])
@@ -380,7 +382,7 @@ def _people(
 ) -> Float[np.ndarray, "M T V 4"]:
     """The people of a clip. who: the id of each body, or its row where there are no ids."""
     if known:
-        return gathered(frames, track([it[..., :3] for it in frames], None, CROWD, who))
+        return gathered(frames, track([frame[..., :3] for frame in frames], None, CROWD, who))
     values = np.zeros((max(len(rows), *map(len, frames)), len(frames), *frames[0].shape[1:]))
     for t, there in enumerate(who):
         for body, row in enumerate(there):

@@ -73,12 +73,12 @@ def frames_of(content: object, path: Path, hands: bool = False) -> Iterator[Fram
     """
     if isinstance(content, Mapping):
         places = (content, *(content.get(key) for key in (*LANDMARKS, *WORLD, SKELETON)))
-        content = next(filter(None, (_turned(it, path) for it in places)), content)
+        content = next(filter(None, (_turned(place, path) for place in places)), content)
     if (tracked := _of_vitpose(content)) is not None:
         yield from tracked
         return
     for who, frames in (people := _of_people(content)):
-        yield from (replace(it, ids=[who] * len(it.bodies)) for it in frames_of(frames, path, hands))
+        yield from (replace(frame, ids=[who] * len(frame.bodies)) for frame in frames_of(frames, path, hands))
     if people:
         return
     if isinstance(content, Mapping):
@@ -115,9 +115,9 @@ def _of_vitpose(content: object) -> list[Frame] | None:
     frames = content.get("keypoints") if isinstance(content, Mapping) else None
     if not isinstance(names, Mapping) or not isinstance(frames, list):
         return None
-    people = [list(it.items()) for it in frames if isinstance(it, Mapping)]
+    people = [list(frame.items()) for frame in frames if isinstance(frame, Mapping)]
     rows = all(is_listed_body(joints) and all(map(is_row, joints)) for frame in people for _, joints in frame)
-    if len(people) < len(frames) or not rows or not all(isinstance(it, str) for it in names.values()):
+    if len(people) < len(frames) or not rows or not all(isinstance(name, str) for name in names.values()):
         return None
     named = [
         [
@@ -134,8 +134,10 @@ def _of_vitpose(content: object) -> list[Frame] | None:
 
 def _are_detections(content: Sequence[object]) -> bool:
     """Whether these are the people of one picture: each has a box, none a frame or a time."""
-    boxed = all(isinstance(it, Mapping) and "bbox" in it for it in content)
-    return boxed and all(said_of(it, (*FRAME_NUMBERS, *TIMES)) is None for it in content if isinstance(it, Mapping))
+    boxed = all(isinstance(person, Mapping) and "bbox" in person for person in content)
+    return boxed and all(
+        said_of(person, (*FRAME_NUMBERS, *TIMES)) is None for person in content if isinstance(person, Mapping)
+    )
 
 
 def _inner(content: Mapping[str, Any]) -> Any:
@@ -147,8 +149,8 @@ def _of_people(content: object) -> list[tuple[Hashable, Any]]:
     """The people of a recording, each with all frames; [] for what holds frames of people."""
     if isinstance(content, Mapping) and _inner(content) is None:
         found = list(content.items())
-    elif isinstance(content, list) and all(isinstance(it, Mapping) for it in content):
-        ids = [next((it[key] for key in WHO if isinstance(it.get(key), int | str)), None) for it in content]
+    elif isinstance(content, list) and all(isinstance(person, Mapping) for person in content):
+        ids = [next((person[key] for key in WHO if isinstance(person.get(key), int | str)), None) for person in content]
         found = [(i if who is None else who, _inner(it)) for i, (who, it) in enumerate(zip(ids, content, strict=True))]
     else:
         return []
@@ -169,8 +171,12 @@ def _turned(content: object, path: Path) -> list[dict[str, Any]]:
     if other := next((name for name in joints if len(joints[name]) != len(joints[first])), None):
         counts = f"{len(joints[first])} frames of {quoted(first)} and {len(joints[other])} of {quoted(other)}"
         raise FormatError("joints", f"{path} has {counts}, expected a point in each frame; null: not seen")
-    times = {name: it for name, it in content.items() if isinstance(it, list) and len(it) == len(joints[first])}
-    return [{name: it[t] for name, it in (times | joints).items()} for t in range(len(joints[first]))]
+    times = {
+        name: values
+        for name, values in content.items()
+        if isinstance(values, list) and len(values) == len(joints[first])
+    }
+    return [{name: values[t] for name, values in (times | joints).items()} for t in range(len(joints[first]))]
 
 
 def _points_of_frames(value: Any) -> list:
@@ -178,18 +184,18 @@ def _points_of_frames(value: Any) -> list:
     if isinstance(value, Mapping) and all(isinstance(value.get(axis), list) for axis in "xy"):
         series = {str(axis): numbers for axis, numbers in value.items() if isinstance(numbers, list)}
         even = len({*map(len, series.values())}) == 1
-        return [dict(zip(series, it, strict=True)) for it in zip(*series.values(), strict=True)] if even else []
+        return [dict(zip(series, point, strict=True)) for point in zip(*series.values(), strict=True)] if even else []
     points = value if isinstance(value, list) else []
-    fits = all(it is None or is_row(it) or is_point(it) for it in points)
-    return points if fits and any(it is not None for it in points) else []
+    fits = all(point is None or is_row(point) or is_point(point) for point in points)
+    return points if fits and any(point is not None for point in points) else []
 
 
 def _are_frames(value: object) -> bool:
     """Whether these are no people of one frame: each says its frame or its time, and these differ."""
-    if not isinstance(value, list) or not all(isinstance(it, Mapping) for it in value):
+    if not isinstance(value, list) or not all(isinstance(frame, Mapping) for frame in value):
         return False
-    said = [(said_of(it, FRAME_NUMBERS), said_of(it, TIMES)) for it in value]
-    return len(set(map(str, said))) > 1 and all(it != (None, None) for it in said)
+    said = [(said_of(frame, FRAME_NUMBERS), said_of(frame, TIMES)) for frame in value]
+    return len(set(map(str, said))) > 1 and all(pair != (None, None) for pair in said)
 
 
 def said_of(frame: Mapping[str, Any], names: Sequence[str]) -> Any:
@@ -201,9 +207,9 @@ def said_of(frame: Mapping[str, Any], names: Sequence[str]) -> Any:
 def left_out_of(content: object) -> list[str]:
     """The names of landmarks beside those of the pose, such as of the face, in the first frames."""
     frames = next((content[key] for key in FRAMES if key in content), None) if isinstance(content, Mapping) else content
-    some = [it for it in (frames if isinstance(frames, list) else [content])[:100] if isinstance(it, Mapping)]
-    posed = [it for it in some if any(it.get(key) for key in LANDMARKS[:2])]
-    names = {str(key) for it in posed for key, value in it.items() if value}
+    some = [frame for frame in (frames if isinstance(frames, list) else [content])[:100] if isinstance(frame, Mapping)]
+    posed = [frame for frame in some if any(frame.get(key) for key in LANDMARKS[:2])]
+    names = {str(key) for frame in posed for key, value in frame.items() if value}
     return sorted(name for name in names - {*LANDMARKS, *WORLD} if name.lower().endswith("landmarks"))
 
 
@@ -223,14 +229,14 @@ def _ids_of(frame: object, bodies: int) -> list[Hashable]:
     """Who each body of a frame is; [] where the frame does not say it of all, or of two the same."""
     among: object = frame
     if isinstance(frame, Mapping):
-        numbers = [key for key, it in frame.items() if _is_of_person(key, it)]
+        numbers = [key for key, value in frame.items() if _is_of_person(key, value)]
         if len(numbers) == len(frame) == bodies:
             return numbers
         among = next((frame[key] for key in PEOPLE if isinstance(frame.get(key), list)), None)
     people = among if isinstance(among, list) else [frame]
     names = WHO if isinstance(among, list) else WHO[:-2]  # the number of a frame may be its id
-    said = [next((it[key] for key in names if isinstance(it.get(key), int | str)), None)
-            for it in people if isinstance(it, Mapping)]  # fmt: skip
+    said = [next((person[key] for key in names if isinstance(person.get(key), int | str)), None)
+            for person in people if isinstance(person, Mapping)]  # fmt: skip
     return list(said) if len(set(said)) == len(said) == bodies and None not in said else []
 
 
@@ -243,16 +249,20 @@ def _bodies(frame: object, path: Path) -> list[dict[str, Point]]:
     if isinstance(frame, Mapping):
         named = next((frame[key] for key in (*LANDMARKS, *PEOPLE, *WORLD) if frame.get(key)), None)
         if named is None:  # bodies under names of their own, such as left_hand
-            return [body_in(it, path) for key, it in frame.items() if is_body(it) or _is_of_person(key, it)]
+            return [body_in(value, path) for key, value in frame.items() if is_body(value) or _is_of_person(key, value)]
         if is_listed_body(named):
             return [_scored(body_in(named, path), frame)]
         bodies = _bodies(named, path)
         said = next((frame[key] for key in SCORES_BESIDE if isinstance(frame.get(key), list)), [])
-        if len(said) == len(bodies) and all(isinstance(it, list) for it in said):
+        if len(said) == len(bodies) and all(isinstance(scores, list) for scores in said):
             return [_scored(body, {SCORES_BESIDE[0]: scores}) for body, scores in zip(bodies, said, strict=True)]
         return bodies
-    if isinstance(frame, list) and all(isinstance(it, list | Mapping) or it is None for it in frame):
-        return [body for it in frame for body in ([body_in(it, path)] if is_listed_body(it) else _bodies(it, path))]
+    if isinstance(frame, list) and all(isinstance(value, list | Mapping) or value is None for value in frame):
+        return [
+            body
+            for value in frame
+            for body in ([body_in(value, path)] if is_listed_body(value) else _bodies(value, path))
+        ]
     raise ValueError(f"{path} has as a frame {quoted(frame)[:80]}, expected a list of landmarks with x and y")
 
 
@@ -265,11 +275,11 @@ def _is_of_person(key: object, value: object) -> bool:
 def _scored(body: dict[str, Point], frame: Mapping[str, Any]) -> dict[str, Point]:
     """The body with the scores that stand beside its joints, where these have none of their own."""
     said = next((frame[key] for key in SCORES_BESIDE if isinstance(frame.get(key), list)), [])
-    numbers = len(said) == len(body) and all(isinstance(it, int | float) and it == it for it in said)
+    numbers = len(said) == len(body) and all(isinstance(score, int | float) and score == score for score in said)
     if not numbers or any(point[3] not in (1.0, 0.0) and point[3] == point[3] for point in body.values()):
         return body
-    return {name: (*point[:3], float(it) if any(point[:2]) else 0.0)
-            for (name, point), it in zip(body.items(), said, strict=True)}  # fmt: skip
+    return {name: (*point[:3], float(score) if any(point[:2]) else 0.0)
+            for (name, point), score in zip(body.items(), said, strict=True)}  # fmt: skip
 
 
 # ---- hands -----------------------------------------------------------------------------------------------------------

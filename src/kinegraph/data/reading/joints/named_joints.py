@@ -38,10 +38,10 @@ def layout_named(names: object, bones: object, title: str) -> JointLayout | None
     title: of a layout that is not built in.
     Returns None where the names are no names of joints.
     """
-    if not isinstance(names, list) or len(names) < 2 or not all(isinstance(it, str) for it in names):
+    if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, str) for name in names):
         return None
     for name in layout_names():
-        if [plain_joint(it) for it in load_layout(name).joints] == [plain_joint(it) for it in names]:
+        if [plain_joint(joint) for joint in load_layout(name).joints] == [plain_joint(joint) for joint in names]:
             return load_layout(name)
     said = _usable(bones, len(names))
     pairs = _connected(said, len(names))
@@ -61,7 +61,9 @@ def built_in(names: Sequence[str]) -> JointLayout | None:
     """The built-in layout that has the joints of these names and no others, in any order; None where none has."""
     plain = {plain_joint(name) for name in names}
     known = map(load_layout, layout_names())
-    return next((it for it in known if len(plain) == len(names) and {*map(plain_joint, it.joints)} == plain), None)
+    return next(
+        (layout for layout in known if len(plain) == len(names) and {*map(plain_joint, layout.joints)} == plain), None
+    )
 
 
 def are_joints(names: Collection[object]) -> bool:
@@ -95,8 +97,8 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Joi
     if all(joint.isdecimal() and len(joint) < 5 for joint in joints):
         return layout_for(max(map(int, joints)) + 1)
     names = {plain_joint(joint) for joint in joints}
-    layouts = {it.name: it for it in (*map(load_layout, layout_names()), holistic())}
-    known = {name: {plain_joint(joint) for joint in it.joints} for name, it in layouts.items()}
+    layouts = {layout.name: layout for layout in (*map(load_layout, layout_names()), holistic())}
+    known = {name: {plain_joint(joint) for joint in layout.joints} for name, layout in layouts.items()}
     nearest = min(known, key=lambda name: len(names ^ known[name]))
     if names == known[nearest]:
         return layouts[nearest]
@@ -218,7 +220,7 @@ def _connected(bones: Iterable[tuple[int, int]], joints: int) -> list[tuple[int,
     found = list(bones)
     part = list(range(joints))
     for i, j in found:
-        part = [part[i] if it == part[j] else it for it in part]
+        part = [part[i] if number == part[j] else number for number in part]
     root = max(range(joints), key=lambda joint: sum(joint in pair for pair in found))
     first = {part[joint]: joint for joint in reversed(range(joints))}
     return found + [(joint, root) for of, joint in sorted(first.items()) if of != part[root]]

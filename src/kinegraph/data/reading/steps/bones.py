@@ -41,7 +41,7 @@ def with_bones(found: Recordings) -> Recordings:
 def layout_of_lines(layout: JointLayout, lines: list[tuple[int, int]]) -> JointLayout:
     """The layout with these bones and their mirror images; the centre is the joint from which all others are near."""
     other = replace(layout, mirror=layout.mirror or pairs_by_name(layout)).mirrored()
-    both = [pair for one, two in lines for pair in ((one, two), (other[one], other[two]))]
+    both = [pair for i, j in lines for pair in ((i, j), (other[i], other[j]))]
     bones = tuple({frozenset(pair): pair for pair in both}.values())
     source = "" if layout.source == NAMES_ALONE else layout.source
     return replace(layout, bones=bones, centre=_centre(len(layout), bones), parents=(), source=source)
@@ -50,13 +50,13 @@ def layout_of_lines(layout: JointLayout, lines: list[tuple[int, int]]) -> JointL
 def _centre(joints: int, bones: tuple[tuple[int, int], ...]) -> int:
     """The joint with the fewest bones to the others, in sum."""
     near: list[set[int]] = [set() for _ in range(joints)]
-    for one, two in bones:
-        near[one].add(two)
-        near[two].add(one)
+    for i, j in bones:
+        near[i].add(j)
+        near[j].add(i)
 
     def steps(start: int) -> int:
         reached, edge, total, step = {start}, {start}, 0, 0
-        while edge := {joint for one in edge for joint in near[one]} - reached:
+        while edge := {neighbour for joint in edge for neighbour in near[joint]} - reached:
             step += 1
             total += step * len(edge)
             reached |= edge
