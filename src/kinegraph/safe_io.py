@@ -45,7 +45,7 @@ def parsed_json(text: str | bytes, origin: object) -> object:
 def without_nan(value: Any) -> Any:
     """None for numbers that are not finite, also inside of mappings and lists: JSON has none of them."""
     if isinstance(value, dict):
-        return {key: without_nan(it) for key, it in value.items()}
+        return {key: without_nan(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [without_nan(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -145,7 +145,7 @@ def kept_state() -> Iterator[None]:
     finally:
         for name in os.environ.keys() - environment.keys():
             del os.environ[name]
-        os.environ.update({name: it for name, it in environment.items() if os.environ.get(name) != it})
+        os.environ.update({name: value for name, value in environment.items() if os.environ.get(name) != value})
         random.setstate(numbers)
         np.random.set_state(state)  # noqa: NPY002
         torch.set_rng_state(seeds)

@@ -150,7 +150,7 @@ def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], fr
         words = _config_first(words)
     if words[:1] == ["--config"]:
         given, words = read_options_file(find_config("".join(words[1:2]))), words[2:]
-        given |= {name: PRECISIONS.get(str(it), it) for name, it in given.items() if name == "precision"}
+        given |= {name: PRECISIONS.get(str(value), value) for name, value in given.items() if name == "precision"}
         written = ["--config", yaml.safe_dump(given, sort_keys=False, allow_unicode=True)]  # what was checked
     if from_config:
         if any("--config".startswith(word.partition("=")[0]) for word in words if word.startswith("--con")):
@@ -330,8 +330,8 @@ def _kwargs_apart(value: dict) -> dict:
     named = inspect.signature(allowed_class(value["class_path"])).parameters
     if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in named.values()):
         return value
-    apart = {name: it for name, it in given.items() if name not in named}
-    kept = {name: it for name, it in given.items() if name in named}
+    apart = {name: value for name, value in given.items() if name not in named}
+    kept = {name: value for name, value in given.items() if name in named}
     return value | {"init_args": kept, "dict_kwargs": {**apart, **value.get("dict_kwargs", {})}}
 
 

@@ -126,7 +126,9 @@ def convert(
     of_weights |= {"strides": strides, "half": half or None}
     if is_foreign(path):
         _check_none(
-            given | {name: it for name, it in of_weights.items() if it is not None}, "a dataset or checkpoint", path
+            given | {name: value for name, value in of_weights.items() if value is not None},
+            "a dataset or checkpoint",
+            path,
         )
         convert_config(path, out, overwrite)
         return

@@ -230,7 +230,7 @@ def _answers(predictor: "Predictor", clip: "SkeletonClip", window: str | None, s
     return answers_of(
         predictor.class_names,
         [(one.start, one.stop, one.prediction.probabilities)
-         for one in answers(predictor, [Question(clip)], window=window, stride=stride)],
+         for answer in answers(predictor, [Question(clip)], window=window, stride=stride)],
     )  # fmt: skip
 
 

@@ -180,7 +180,7 @@ def prepare(
             raise ValueError(f"--executor is for ntu and openpose; {module.NAME} is read by one process")
         path = path.absolute()  # the workers are in other folders
     sets, only = _sets_and_names(classes)
-    options: dict[str, object] = {name: it for name, it in facts.items() if it is not False}
+    options: dict[str, object] = {name: value for name, value in facts.items() if value is not False}
     labels, persons = facts.get("labels"), per_person and labels_file is not None
     of_persons = labels_file if persons and lists_persons(labels_file, labels) else None
     options |= {"classes": sets, "people": people, "val_share": val_share, "workers": cluster or workers}

@@ -139,7 +139,7 @@ def _figures_json(timelines: Sequence[Timeline], names: Sequence[str], about: Ma
         "source": about.get("source", ""),
         "figures": figures(timelines).flat(),
         "classes": classes,
-        "subjects": {subject: it.flat() for subject, it in by_subject(timelines).items()},
+        "subjects": {subject: of_subject.flat() for subject, of_subject in by_subject(timelines).items()},
         "recordings": {timeline.name: figures([timeline]).flat() for timeline in timelines},
     }
     return json.dumps(without_nan(content), indent=1, ensure_ascii=False) + "\n"

@@ -137,7 +137,7 @@ def _measure_clips(asked: TestOptions, opened: Opened, metrics: Sequence[str]) -
     figures = _print_figures(scores, clips, opened.findings, about["warnings"], metrics)
     if asked.keep:
         of = {"source": clips.folder.source, "split": opened.split, "part": opened.part, "clips": len(clips)}
-        add_measured(opened.checkpoint, of | {name: it for name, it in figures.items() if it == it})
+        add_measured(opened.checkpoint, of | {name: figure for name, figure in figures.items() if figure == figure})
     evaluation = replace(evaluation, warnings=about["warnings"])
     if asked.out or asked.report:
         explain = None if network is None else _explained(weights, network, clips.preprocessing)
@@ -227,7 +227,7 @@ def _without_leaked(
     if kept.all() or not kept.any():
         return ""
     shown = figures_to_show(evaluate(scores[kept], labels[kept], metrics), scores.shape[1])
-    figures = ", ".join(f"{name} {it:.4f}" for name, it in shown.items())
+    figures = ", ".join(f"{name} {figure:.4f}" for name, figure in shown.items())
     return f"without the {(~kept).sum():,} clips that are also in another part: {figures}"
 
 

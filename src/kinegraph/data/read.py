@@ -178,7 +178,7 @@ def _named(path: Path, options: Mapping[str, object], error: ValueError) -> Valu
         *(option for option in options.values() if option and isinstance(option, str | Path)),
     )
     message = " ".join(CONTROL.sub(" ", str(error)).split())
-    where = "" if any(str(it) in message for it in given) else f"{path}: "
+    where = "" if any(str(place) in message for place in given) else f"{path}: "
     kind = OneOfSeveral if isinstance(error, OneOfSeveral) else FormatError
     return kind(getattr(error, "kind", "unreadable"), f"{where}{message}")
 

@@ -34,7 +34,9 @@ class BlackBox(nn.Module):
         graph = torch.as_tensor(adjacency, dtype=torch.get_default_dtype())
         check_sizes(graph, channels, classes)
         bind_arguments(kind, graph, channels, classes, options)
-        self.config = {"channels": channels, "classes": classes} | {key: plain(it) for key, it in options.items()}
+        self.config = {"channels": channels, "classes": classes} | {
+            key: plain(option) for key, option in options.items()
+        }
         self.register_buffer("A", graph.clone())
         self.module = kind(graph, channels, classes, **options)
 
@@ -78,7 +80,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
-        return {str(key): plain(it) for key, it in value.items()}
+        return {str(key): plain(part) for key, part in value.items()}
     return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 

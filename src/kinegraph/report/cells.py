@@ -127,7 +127,9 @@ def _matrix(evaluation: Evaluation) -> str:
     lines = []
     for row, number in enumerate(matrix.classes):
         clips = max(int(matrix.counts[row].sum()), 1)
-        cells = "".join(_matrix_cell(int(it), clips, row == column) for column, it in enumerate(matrix.counts[row]))
+        cells = "".join(
+            _matrix_cell(int(count), clips, row == column) for column, count in enumerate(matrix.counts[row])
+        )
         lines.append(f"<tr><td {LEFT}>{number} {_text(evaluation.class_names[number])}</td>{cells}</tr>")
     return f"<table><thead><tr>{head}</tr></thead>{''.join(lines)}</table>"
 
@@ -185,7 +187,7 @@ def _table(names: Sequence[str], rows: Iterable[Sequence[str]], of: int) -> str:
     sides = ["" if all(_is_number(row[i]) for row in rows) else LEFT for i in range(len(names))]
     head = "".join(map(_head, names, sides))
     lines = (zip(row, sides, strict=True) for row in rows)
-    body = "".join(f"<tr>{''.join(f'<td {side}>{_text(it)}</td>' for it, side in line)}</tr>" for line in lines)
+    body = "".join(f"<tr>{''.join(f'<td {side}>{_text(cell)}</td>' for cell, side in line)}</tr>" for line in lines)
     more = f"<p>{len(rows):,} of {of:,}</p>" if of > len(rows) else ""
     return f"<table><thead><tr>{head}</tr></thead>{body}</table>{more}"
 

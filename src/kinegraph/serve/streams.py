@@ -71,7 +71,7 @@ class StreamAsking:
 
 def stream_asking(query: Mapping[str, str], usual: Mapping[str, object]) -> StreamAsking:
     """The options of a socket. usual: those of the command line. Raises ValueError for what does not fit."""
-    known = {name: str(it) for name, it in StreamAsking.__annotations__.items()}
+    known = {name: str(kind) for name, kind in StreamAsking.__annotations__.items()}
     values = dict[str, Any](usual)
     for name, text in query.items():
         if name not in known:
@@ -205,7 +205,7 @@ class OpenStream:
         """An answer with as many classes as were asked for."""
         if "top" not in message:
             return message
-        rest = {key: it for key, it in message.items() if key != "top"}
+        rest = {key: value for key, value in message.items() if key != "top"}
         return rest if self.asking.top == 1 else rest | {"top": message["top"][: self.asking.top]}
 
 
@@ -273,7 +273,9 @@ class Hub:
                     viewer.put({"stream": number, **message})
 
     def _tell(self) -> None:
-        listed = [{"number": number, "name": it.name or f"stream {number}"} for number, it in self.streams.items()]
+        listed = [
+            {"number": number, "name": stream.name or f"stream {number}"} for number, stream in self.streams.items()
+        ]
         for viewer in self.viewers:
             viewer.put({"kind": "streams", "streams": listed})
         self._mark()

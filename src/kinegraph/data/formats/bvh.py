@@ -138,7 +138,11 @@ def scale_of(hierarchy: Hierarchy) -> tuple[float, tuple[str, ...]]:
     CMU's recordings count in 1/0.45 inches, and keep that when they are converted to BVH.
     """
     joints = body_joints([joint.name for joint in hierarchy.joints])
-    bones = [hierarchy.joints[joints.index(it)].offset for it in ("left_knee", "left_ankle") if joints.count(it) == 1]
+    bones = [
+        hierarchy.joints[joints.index(joint)].offset
+        for joint in ("left_knee", "left_ankle")
+        if joints.count(joint) == 1
+    ]
     legs = sum(float(np.linalg.norm(bone)) for bone in bones) if len(bones) == 2 else 0.0
     for name, metres in UNITS_OF_LEGS.items():
         if LEGS[0] <= legs * metres <= LEGS[1] and not LEGS[0] <= legs / 100 <= LEGS[1]:

@@ -86,7 +86,7 @@ def _is_one(file: Path) -> bool:
             return False
         content.seek(max(start[0] - 1, 0) * BLOCK + 3)
         processor = content.read(1)
-    return processor[:1] in [bytes([it]) for it in (INTEL, DEC, MIPS)] or (not processor and start[0] == USUAL)
+    return processor[:1] in [bytes([kind]) for kind in (INTEL, DEC, MIPS)] or (not processor and start[0] == USUAL)
 
 
 def read(path: Path, *, layout: str | None = None) -> Recordings:

@@ -62,7 +62,7 @@ def read(path: Path) -> Recordings:
         label = lists[folder].get(file.path.stem, own)
         cells[file.name] = {"label": label, "subject": numbers[-1] if numbers else ""}
     if not any(cell["subject"] for cell in cells.values()):
-        cells = {name: {key: it for key, it in cell.items() if key != "subject"} for name, cell in cells.items()}
+        cells = {name: {key: value for key, value in cell.items() if key != "subject"} for name, cell in cells.items()}
     known = facts(cells)
     return Recordings(
         clips=clips_of(files, lambda file: _clip(file, known.clips[file.name])),

@@ -213,7 +213,7 @@ def _place(
         if key in image:
             video = videos.get(image[key], {}) if isinstance(image[key], int | str) else {}
             name = str(video.get("name") or video.get("file_name") or image[key])
-            number = next((image[it] for it in ("frame_id", "frame_index") if it in image), number)
+            number = next((image[key] for key in ("frame_id", "frame_index") if key in image), number)
     if not isinstance(number, int) or isinstance(number, bool):
         name, number = str(image.get("file_name", image.get("id"))), 0
     size = sides(image.get("width"), image.get("height"))
@@ -234,6 +234,6 @@ def _own_layout(names: object, bones: object, title: str, joints: int) -> JointL
     """The layout that a category names. COCO counts the ends of bones from 1; some files count from 0."""
     if not isinstance(names, list) or len(names) != joints:
         return None
-    pairs = [it for it in bones if isinstance(it, list)] if isinstance(bones, list) else []
+    pairs = [pair for pair in bones if isinstance(pair, list)] if isinstance(bones, list) else []
     first = 0 if any(0 in pair for pair in pairs) else 1
     return layout_named(names, [[end - first for end in pair if isinstance(end, int)] for pair in pairs], title)

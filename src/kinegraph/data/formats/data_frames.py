@@ -63,6 +63,6 @@ def _write_xarray(dataset: Any, file: Path) -> None:
         dims,
         None if confidence is None else np.asarray(confidence),
         () if confidence is None else tuple(map(str, confidence.dims)),
-        {name: [str(it) for it in np.asarray(dataset[name]).tolist()] for name in dims if name != "time"},
+        {name: [str(value) for value in np.asarray(dataset[name]).tolist()] for name in dims if name != "time"},
         dataset.attrs.get("fps"),
     )

@@ -152,7 +152,7 @@ def _named_after_videos(files: Sequence[ClipFile]) -> tuple[list[ClipFile], list
     named = [
         replace(file, name=video) if shared[video] == 1 else file for file, video in zip(kept, videos, strict=True)
     ]
-    lines = [f"recordings of which '{FILTERED}' files are there, too: {first_few([it.path.name for it in twice])}"]
+    lines = [f"recordings of which '{FILTERED}' files are there, too: {first_few([file.path.name for file in twice])}"]
     return sorted(named, key=lambda file: (file.path.stem, str(file.path))), lines if twice else []
 
 

@@ -50,7 +50,7 @@ def opened(file: Path) -> TextIOBase:
     Semicolons and tabs are read, and then also decimals with a comma.
     """
     text = file.open(newline="", encoding=encoding_of(file), errors="replace")
-    found = SEPARATORS.find(next((it for it in text.read(HEAD) if it in SEPARATORS), ","))
+    found = SEPARATORS.find(next((sign for sign in text.read(HEAD) if sign in SEPARATORS), ","))
     text.seek(0)
     if found == 0:
         return text

@@ -105,7 +105,7 @@ def frame_line(frame: Frame) -> str:
             [float(f"{number:.7g}") for number in joint] if any(joint) else None for joint in pose.tolist()
         ]
         if frame.score is not None:
-            one["score"] = [round(it, 4) for it in frame.score[i].tolist()]
+            one["score"] = [round(score, 4) for score in frame.score[i].tolist()]
         people.append(one)
     return json.dumps(content)
 
@@ -190,7 +190,7 @@ def _scores(values: object, joints: int, origin: str) -> Float[np.ndarray, "V"]:
 
 def _openpose(people: Sequence[Mapping[str, Any]], number: int | None, origin: str) -> Frame:
     seen = [person for person in people if person.get("pose_keypoints_2d")]
-    poses = [_pose(Path(origin), one["pose_keypoints_2d"]) for one in seen]
+    poses = [_pose(Path(origin), person["pose_keypoints_2d"]) for person in seen]
     joints = {len(pose) for pose in poses}
     if len(joints) > 1 or (joints and joints.isdisjoint(BODIES)):
         raise ValueError(f"{origin} has people of {sorted(joints)} joints, expected OpenPose's 18 or 25")

@@ -118,7 +118,7 @@ def _clip_of(file: ClipFile, layout: str | None, first: Recordings, several: lis
     """
     found = _recording(file.path, layout)
     if (found.layout, found.units) != (first.layout, first.units):
-        other, own = (f"{len(it.layout)} joints in {it.units}" for it in (first, found))
+        other, own = (f"{len(clip.layout)} joints in {clip.units}" for clip in (first, found))
         raise FormatError("joints", f"{file.path} has {own}, the first file {other}: read it apart")
     (clip,) = found.clips
     assert isinstance(clip, SkeletonClip)

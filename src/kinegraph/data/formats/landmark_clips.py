@@ -44,7 +44,7 @@ def facts_in(clip: object) -> dict[str, str]:
 
     Only what is the same in all frames.
     """
-    said = [it for it in (clip if isinstance(clip, list) else [clip]) if isinstance(it, Mapping)]
+    said = [entry for entry in (clip if isinstance(clip, list) else [clip]) if isinstance(entry, Mapping)]
     columns = named_columns([key for key in said[0] if isinstance(key, str)]) if said else {}
     cells = {name: {_cell(frame.get(key)) for frame in said} for key, name in columns.items() if name in FACTS}
     return {name: values.pop() for name, values in cells.items() if len(values) == 1 and values != {""}}

@@ -77,7 +77,9 @@ def _sequences(file: Path) -> tuple[dict[str, Any], bool]:
     if "keypoints" in content:
         return {file.stem: content}, False
     groups = [entry for entry in content.values() if isinstance(entry, Mapping)]
-    found = {str(name): it for group in groups for name, it in group.items() if isinstance(it, Mapping)}
+    found = {
+        str(name): sequence for group in groups for name, sequence in group.items() if isinstance(sequence, Mapping)
+    }
     if not found:
         raise FormatError("shape", f"{file} holds no recording with keypoints")
     return found, True

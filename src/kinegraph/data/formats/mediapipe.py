@@ -303,7 +303,7 @@ def _number(value: object) -> float | None:
 
 def _rate_lines(recordings: Mapping[str, _File]) -> tuple[str, ...]:
     """The line on frame rates by the times of frames."""
-    rates = sorted({one.fps for one in recordings.values() if one.timed and one.fps})
+    rates = sorted({recording.fps for recording in recordings.values() if recording.timed and recording.fps})
     return (
         (f"{first_few([f'{rate:g}' for rate in rates])} frames a second by the times of the frames (--fps)",)
         if rates

@@ -90,7 +90,7 @@ def _clip(file: ClipFile) -> Item:
 def read_frames(file: Path) -> list[Float[np.ndarray, "_ 20 4"]]:
     """x, y, z and state of the joints of each frame's people. Raises ValueError with file, line and cause."""
     rows = rows_of_numbers(text_of(file), file)
-    count, joints = (int(it) for it in _next(file, rows, 2))
+    count, joints = (int(number) for number in _next(file, rows, 2))
     if joints != JOINTS or count < 1:
         raise ValueError(f"{file} says {count} frames of {joints} joints, expected frames of {JOINTS}")
     frames = []

@@ -57,7 +57,7 @@ def read(path: Path) -> Recordings:
     """The gestures of all recordings in a folder, or of one file, in the order of their names; in metres, y upward."""
     files = files_named(path, SUFFIXES, _is_named, lambda file: file.stem)
     without_labels = [file.path.name for file in files if not _tags_file(file.path).is_file()]
-    tags = [len(text_of(file).splitlines()) for it in files if (file := _tags_file(it.path)).is_file()]
+    tags = [len(text_of(file).splitlines()) for clip_file in files if (file := _tags_file(clip_file.path)).is_file()]
     line = f"{first_few(without_labels)}: each is one clip, as there is no .tagstream beside it"
     return Recordings(
         clips=all_clips_of(files, _clips),

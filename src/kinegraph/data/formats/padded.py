@@ -98,7 +98,7 @@ def read(
     Raises ValueError naming the file and the array that is not as expected.
     """
     path = _array_of_labels(path) or path
-    files = [_open(it, part, alone=it == path and part is None) for it, part in _files(path).items()]
+    files = [_open(file, part, alone=file == path and part is None) for file, part in _files(path).items()]
     (first, *others), names = files, list(chain.from_iterable(file.names for file in files))
     if wrong := [file for file in others if _kind(file) != _kind(first)]:
         raise ValueError(f"{wrong[0].path} is {_axes(wrong[0].shape)}, {first.path.name} is {_axes(first.shape)}")

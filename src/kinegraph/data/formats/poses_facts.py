@@ -32,12 +32,12 @@ def said_of(file: Path) -> tuple[float | None, tuple[int, int] | None]:
     found = open_named(file)
     few = [name for name, shape in found.shapes.items() if shape in ((), (1,), (2,)) and name.lower() in KNOWN]
     arrays = {name.lower(): found.load(name) for name in few}
-    numbers = {name: it.ravel().tolist() for name, it in arrays.items() if it.dtype.kind in "iuf"}
+    numbers = {name: array.ravel().tolist() for name, array in arrays.items() if array.dtype.kind in "iuf"}
     rate = next((numbers[name][0] for name in RATES if len(numbers.get(name, ())) == 1), None)
     size = next((numbers[name] for name in SIZES if len(numbers.get(name, ())) == 2), None)
     if size is None and all(len(numbers.get(side, ())) == 1 for side in ("width", "height")):
         size = [numbers["width"][0], numbers["height"][0]]
-    fits = size is not None and all(1 <= it < 1e6 for it in size)
+    fits = size is not None and all(1 <= side < 1e6 for side in size)
     return (
         float(rate) if rate and 0 < rate < 1e6 else None,
         (round(size[0]), round(size[1])) if size is not None and fits else None,
@@ -71,7 +71,7 @@ def with_facts(
     if not columns:
         return list(files), classes, lines
     of_folders = cells_of(files, classes)
-    columns |= dict.fromkeys(column for it in of_folders.values() for column in it)
+    columns |= dict.fromkeys(column for cells in of_folders.values() for column in cells)
     table = {file.name: of_folders[file.name] | cells.get(file.name, {}) for file in files}
     known = facts({name: {column: value.get(column, "") for column in columns} for name, value in table.items()})
     found = [replace(file, **{key: getattr(known.clips[file.name], key) for key in FACTS}) for file in files]

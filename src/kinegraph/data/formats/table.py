@@ -193,7 +193,7 @@ def _rows(clip: SkeletonClip) -> Iterator[list[str | int]]:
         for person in range(clip.people):
             for number, joint in enumerate(clip.layout.joints):
                 place = clip.keypoint[person, frame, number]
-                cells = [str(it) for it in place] if seen[person, frame, number] else [""] * len(place)
+                cells = [str(value) for value in place] if seen[person, frame, number] else [""] * len(place)
                 if clip.score is not None:
                     cells.append(str(clip.score[person, frame, number]))
                 yield [frame, person, joint, *cells]

@@ -109,7 +109,7 @@ def right_ending(path: Path, formats: Iterable[ModuleType]) -> str | None:
     if not path.is_file():
         return None
     text = _text(path)
-    endings = [(end, it) for it in formats for end in it.SUFFIXES if (end in OF_TEXT) == (text is not None)]
+    endings = [(end, module) for module in formats for end in module.SUFFIXES if (end in OF_TEXT) == (text is not None)]
     lines = _are_lines(text or "")
     if path.suffix.lower() == ".json" and JSON.match(text or "") and not lines:
         return None  # nearly any JSON looks like a line of JSON lines

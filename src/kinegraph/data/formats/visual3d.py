@@ -90,7 +90,7 @@ def _columns(file: Path, head: Sequence[Sequence[str]]) -> dict[str, int]:
     origins: dict[str, None] = {}
     for column, axis in enumerate(head[4]):
         origin, name, kind = (plain_name(row[column]).strip() if column < len(row) else "" for row in head[:3])
-        axes = [it.strip().upper() for it in head[4][column : column + 3]]
+        axes = [axis.strip().upper() for axis in head[4][column : column + 3]]
         if axis.strip().upper() != "X" or axes != ["X", "Y", "Z"] or kind.upper() not in PLACES or not name:
             continue
         origins.setdefault(origin)

@@ -161,7 +161,7 @@ def _joints(lines: Sequence[np.ndarray], path: Path, layout: str | None) -> tupl
     fits = _sizes(length)
     known = [(joints, width) for joints, width in fits if joints in KNOWN and _fits(lines[0], joints, width)]
     if layout is not None:
-        known = [it for it in fits if it[0] == len(load_layout(layout))]
+        known = [form for form in fits if form[0] == len(load_layout(layout))]
     if not known:
         raise FormatError("joints", f"{path}: lines of {length + BOX} numbers fit no layout known here; give --layout")
     alike = np.array([line for line in lines if len(line) == len(lines[0])][:LOOKED_AT])

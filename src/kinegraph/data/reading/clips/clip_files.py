@@ -190,7 +190,7 @@ def with_split(files: Sequence[ClipFile]) -> list[ClipFile]:
         return list(files)
     numbered = {f"{number:09}": file for number, file in enumerate(files)}
     parts = made_split({clip: {} for clip in numbered}, dict.fromkeys(numbered), VAL_SHARE)[0]
-    return [replace(it, splits={split: of[clip] for split, of in parts.items()}) for clip, it in numbered.items()]
+    return [replace(file, splits={split: of[clip] for split, of in parts.items()}) for clip, file in numbered.items()]
 
 
 def line_on_folders(folder: Path, found: Recordings) -> tuple[str, ...]:
@@ -198,7 +198,7 @@ def line_on_folders(folder: Path, found: Recordings) -> tuple[str, ...]:
     if not found.class_names:
         return ()
     below = (place.path.relative_to(folder) for place in places(folder) if place.files and place.path != folder)
-    inside = [tuple(map(composed, it.parts)) for it in below]
+    inside = [tuple(map(composed, place.parts)) for place in below]
     depth = max(map(len, inside), default=0)
     names = [sorted({folders[level] for folders in inside if len(folders) > level}) for level in range(depth)]
     level = next((level for level in range(depth) if names[level] == sorted(found.class_names)), None)

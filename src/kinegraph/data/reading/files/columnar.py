@@ -115,7 +115,7 @@ def _columns(names: Iterable[str]) -> Iterator[str]:
 
 def _is_axis(name: str, cell: Any) -> bool:
     """Whether a cell has the numbers of all joints on an axis."""
-    return name.lower() in AXES and isinstance(cell, list) and not any(isinstance(it, list | dict) for it in cell)
+    return name.lower() in AXES and isinstance(cell, list) and not any(isinstance(entry, list | dict) for entry in cell)
 
 
 def _class_names(schema: Any) -> Iterator[Sequence[str]]:

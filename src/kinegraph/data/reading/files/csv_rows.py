@@ -117,7 +117,7 @@ def _parted(header: list[str], rows: Iterator[Row], places: Set[int], axes: str)
     for line, row in rows:
         cells: list[str] = []
         for place, cell in enumerate(row):
-            parts = [it for it in BETWEEN.split(cell.strip(" ()[]")) if it] if place in places else [cell]
+            parts = [part for part in BETWEEN.split(cell.strip(" ()[]")) if part] if place in places else [cell]
             fits = place not in places or len(parts) in (0, len(axes))
             cells += (parts or [""] * len(axes)) if fits else [cell] * len(axes)
         yield line, cells if len(row) == len(header) else row
@@ -163,7 +163,7 @@ def said_in_comments(path: Path) -> dict[str, str]:
         file.seek(0)
         comments = [line.lstrip("# ").strip() for line in islice(file, count)]
     found = (SAID.fullmatch(comment) for comment in comments)
-    return {it["name"].strip(): it["value"].strip() for it in found if it}
+    return {fact["name"].strip(): fact["value"].strip() for fact in found if fact}
 
 
 def _without_comments(file: TextIO) -> tuple[int, Iterator[str]]:
@@ -185,7 +185,7 @@ def _without_comments(file: TextIO) -> tuple[int, Iterator[str]]:
         file.readline()
     line, comment = file.readline(), above[-1].lstrip("# ")
     cells = CELLS.split(line.strip())
-    commented = [it for it in above if it.startswith("#")]
+    commented = [line for line in above if line.startswith("#")]
     if not commented and len([cell for cell in cells if cell.strip()]) < FEWEST:  # a table of few columns
         file.seek(0)
         return 0, file

@@ -178,7 +178,7 @@ class _Reader:
         rows = []
         for _ in range(count):
             row = {key: self.matrix(_next(parts), f"{place}.{key}", depth + 1)[1] for key in fields}
-            rows.append({key: it for key, it in row.items() if it is not None})
+            rows.append({key: value for key, value in row.items() if value is not None})
         return rows[0] if count == 1 else rows
 
     def array(self, parts: Iterator[tuple[int, memoryview]], sizes: tuple[int, ...], of_class: int) -> np.ndarray:
@@ -308,7 +308,11 @@ class _Hdf5:
             return "" if kind == "char" else np.zeros((0, 0))
         values = np.asarray(array[()]).T
         if values.dtype.hasobject:  # references of a cell, or of an array of structs
-            cells = [self.value_of(self.content[it], name, depth + 1) for it in values.ravel(order="F") if it]
+            cells = [
+                self.value_of(self.content[reference], name, depth + 1)
+                for reference in values.ravel(order="F")
+                if reference
+            ]
             return cells if kind == "cell" else _Structs(cells)
         if kind == "char":
             rows = ["".join(map(chr, row)) for row in np.atleast_2d(values).tolist()]
@@ -322,7 +326,7 @@ class _Structs(list):
 
 def _listed(fields: dict[str, Any]) -> Any:
     """An array of structs as a list of them: its fields are references, as many in each."""
-    sizes = {len(it) if isinstance(it, _Structs) else -1 for it in fields.values()}
+    sizes = {len(value) if isinstance(value, _Structs) else -1 for value in fields.values()}
     if len(sizes) != 1 or (count := sizes.pop()) < 0:
         return fields
     return [{key: value[i] for key, value in fields.items() if value[i] is not None} for i in range(count)]
@@ -354,4 +358,7 @@ def flat(values: Mapping[str, Any]) -> dict[str, Any]:
 
     found = dict(of(values, ""))
     last = [name.rpartition(".")[2] for name in found]
-    return {name if last.count(short) > 1 else short: it for (name, it), short in zip(found.items(), last, strict=True)}
+    return {
+        name if last.count(short) > 1 else short: value
+        for (name, value), short in zip(found.items(), last, strict=True)
+    }

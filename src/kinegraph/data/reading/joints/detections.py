@@ -263,5 +263,5 @@ def beyond_lines(left_out: Mapping[str, int]) -> list[str]:
 
 def sides(width: Any, height: Any) -> tuple[int, int] | None:
     """Width and height of a picture in pixels; None where they are not two such numbers."""
-    fits = all(isinstance(it, int | float) and 1 <= it < 1e6 for it in (width, height))
+    fits = all(isinstance(side, int | float) and 1 <= side < 1e6 for side in (width, height))
     return (round(width), round(height)) if fits else None

@@ -105,7 +105,7 @@ def _said(point: object, keys: Sequence[str], kind: type) -> object:
 
 def _point(point: Any) -> Point:
     if isinstance(point, list):
-        if any(it is None or it != it for it in point):
+        if any(number is None or number != number for number in point):
             return 0.0, 0.0, 0.0, 0.0
         x, y, z = [*point[:3], 0.0][:3]
         score = UNSAID if len(point) == 3 else 1.0

@@ -151,7 +151,10 @@ def _of_people(content: object) -> list[tuple[Hashable, Any]]:
         found = list(content.items())
     elif isinstance(content, list) and all(isinstance(person, Mapping) for person in content):
         ids = [next((person[key] for key in WHO if isinstance(person.get(key), int | str)), None) for person in content]
-        found = [(i if who is None else who, _inner(it)) for i, (who, it) in enumerate(zip(ids, content, strict=True))]
+        found = [
+            (i if who is None else who, _inner(person))
+            for i, (who, person) in enumerate(zip(ids, content, strict=True))
+        ]
     else:
         return []
     return found if all(_are_frames(frames) for _, frames in found) else []

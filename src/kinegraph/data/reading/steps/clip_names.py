@@ -74,7 +74,7 @@ def with_names(table: Mapping[str, Mapping[str, str]], form: str) -> tuple[dict[
 def _pattern(form: str, loose: bool) -> re.Pattern[str]:
     """A pattern of the form. loose: the label may have in it what stands between parts."""
     pieces = PART.split(form)  # text, part, text, part ... text
-    between = "".join(re.escape(it) for it in {*"".join(pieces[::2])} if not it.isalnum())
+    between = "".join(re.escape(sign) for sign in {*"".join(pieces[::2])} if not sign.isalnum())
     plain = f"[^/{between}]" if between else "[^/]"
     found = re.escape(pieces[0])
     for i in range(1, len(pieces), 2):
@@ -102,7 +102,9 @@ def _numbers(name: str, column: str) -> set[int]:
     found = set()
     for letters, between, number in NUMBERED.findall(name):
         bare = between and not any(re.fullmatch(code, f"{letters}1", re.IGNORECASE) for code in OF_ROWS.values())
-        if any(re.fullmatch(OF_ROWS[column], it, re.IGNORECASE) for it in (letters + number, number if bare else "")):
+        if any(
+            re.fullmatch(OF_ROWS[column], text, re.IGNORECASE) for text in (letters + number, number if bare else "")
+        ):
             found.add(int(number))
     return found
 
@@ -155,7 +157,7 @@ def _meant(words: Sequence[str], labels: Sequence[int | None]) -> str:
         if labels
         else {}
     )
-    return "subject" if of and sum(len(it) > 1 for it in of.values()) > len(of) / 2 else "label"
+    return "subject" if of and sum(len(values) > 1 for values in of.values()) > len(of) / 2 else "label"
 
 
 def _column(values: Sequence[str]) -> str:

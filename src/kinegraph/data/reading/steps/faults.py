@@ -51,7 +51,7 @@ def _fault_of(clip: SkeletonClip, number: int, classes: int, names: set[str]) ->
 
 def _plainly_named(clip: SkeletonClip) -> SkeletonClip:
     """Without control characters, which a terminal or a page would obey."""
-    texts = [clip.name, *(it for it in (*clip.attributes.values(), *clip.splits) if isinstance(it, str))]
+    texts = [clip.name, *(text for text in (*clip.attributes.values(), *clip.splits) if isinstance(text, str))]
     if not any(map(CONTROL.search, texts)):
         return clip
     cells = {key: plain_name(value) if isinstance(value, str) else value for key, value in clip.attributes.items()}

@@ -108,7 +108,10 @@ def _by_name(content: object) -> list[Row]:
     if not isinstance(content, Mapping) or any(plain_column(str(name)) in NAMES for name in content):
         return []
     if all(isinstance(entry, str | int) for entry in content.values()):
-        return [(1, [CLIP, LABEL]), *((i, [str(name), str(it)]) for i, (name, it) in enumerate(content.items(), 2))]
+        return [
+            (1, [CLIP, LABEL]),
+            *((i, [str(name), str(label)]) for i, (name, label) in enumerate(content.items(), 2)),
+        ]
     if not all(isinstance(entry, Mapping) and all(isinstance(cell, str | int | float | None) for cell in entry.values())
                for entry in content.values()):  # fmt: skip
         return []
@@ -126,8 +129,11 @@ def _of_objects(content: object) -> list[Row]:
         return []
     found: list[Mapping] = []
     for outer in content:
-        inner = next((it for it in outer.values() if isinstance(it, list) and it and isinstance(it[0], Mapping)), [{}])
-        found += [outer | it for it in inner if isinstance(it, Mapping)]
+        inner = next(
+            (value for value in outer.values() if isinstance(value, list) and value and isinstance(value[0], Mapping)),
+            [{}],
+        )
+        found += [outer | entry for entry in inner if isinstance(entry, Mapping)]
     columns = [key for key in dict.fromkeys(chain.from_iterable(found))
                if not any(isinstance(entry.get(key), list | Mapping) for entry in found)]  # fmt: skip
     rows = [["" if entry.get(key) is None else str(entry[key]) for key in columns] for entry in found]

@@ -220,7 +220,9 @@ def _vertical(clips: Sequence[SkeletonClip], layout: JointLayout, scored: bool) 
         return []
     clips = [clip for clip in clips if clip.keypoint.shape[2:] == (len(layout), 3)]
     shown = [some for some in (some_frames(clip.keypoint) for clip in clips) if some.any()]
-    hidden = [np.where((seen(it) & np.isfinite(it).all(3))[..., None], it, np.nan) for it in shown]
+    hidden = [
+        np.where((seen(keypoint) & np.isfinite(keypoint).all(3))[..., None], keypoint, np.nan) for keypoint in shown
+    ]
     axes = Counter(upward(points, layout) for points in hidden).most_common(1)
     return [f"{axis} is upward {'(--up)' if axis == 'y' else f'(--up {axis} turns the clips)'}" for axis, _ in axes]
 

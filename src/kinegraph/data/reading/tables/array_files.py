@@ -88,7 +88,7 @@ def open_arrays(path: Path) -> ArrayFile:
     arrays = named_arrays(content, path.stem)
     if not arrays:
         raise FormatError("shape", f"{path} holds no arrays of joints: expected (frames, joints, 2 to 4 coordinates)")
-    return ArrayFile({name: shape_of(it) for name, it in arrays.items()}, arrays.__getitem__)
+    return ArrayFile({name: shape_of(array) for name, array in arrays.items()}, arrays.__getitem__)
 
 
 def files_of_parts(folder: Path) -> list[Path]:
@@ -169,7 +169,7 @@ def open_named(path: Path, joints: int | None = None) -> ArrayFile:
 
     if path.suffix.lower() in (*PICKLES, *TORCH):
         arrays = named_arrays(load_objects(path), path.stem)
-        return ArrayFile({name: shape_of(it) for name, it in arrays.items()}, arrays.__getitem__)
+        return ArrayFile({name: shape_of(array) for name, array in arrays.items()}, arrays.__getitem__)
 
     def load(name: str) -> Any:
         try:
@@ -187,7 +187,7 @@ def open_named(path: Path, joints: int | None = None) -> ArrayFile:
 
 def _joined(file: ArrayFile) -> ArrayFile:
     """The arrays, in which x, y and z that stand apart are one."""
-    names = axes_in(file.shapes) or [name for it in columns_in(file.shapes).values() for name in it]
+    names = axes_in(file.shapes) or [name for column in columns_in(file.shapes).values() for name in column]
     if not names:
         return file
     joined = with_joined_axes({name: file.load(name) for name in names})
@@ -231,7 +231,11 @@ def _points(values: dict[str, Any]) -> dict[str, Any]:
 def _of_mat(content: Any, joints: int | None = None) -> Any:
     """What a .mat holds, with clips on the first axis of an array that has labels beside it."""
     beside = content.items() if isinstance(content, Mapping) else ()
-    counts = {len(it) for name, it in beside if meaning(name)[0] in OF_LABELS and isinstance(it, list | np.ndarray)}
+    counts = {
+        len(values)
+        for name, values in beside
+        if meaning(name)[0] in OF_LABELS and isinstance(values, list | np.ndarray)
+    }
 
     def turned(value: Any) -> Any:
         of_clips = isinstance(value, np.ndarray) and value.ndim > 2

@@ -131,7 +131,7 @@ def _of_mapping(content: Mapping[str, Any], stem: str) -> Arrays:
 def _of_levels(content: Mapping[str, Mapping], stem: str) -> Arrays:
     """The arrays of objects in objects: of train and test as x_train and so on, else clips such as s1/walk."""
     parts = all(meaning(outer)[1] and not meaning(outer)[0] for outer in content)
-    inside = [(outer, _text(inner), value) for outer, it in content.items() for inner, value in it.items()]
+    inside = [(outer, _text(inner), value) for outer, values in content.items() for inner, value in values.items()]
     if parts:
         return _of_mapping({f"{inner}_{outer}": value for outer, inner, value in inside}, stem)
     clips = {f"{outer}/{inner}": value for outer, inner, value in inside}

@@ -37,7 +37,7 @@ def numbered_joints(columns: Sequence[str]) -> list[WideJoint]:
         return []
     _, joints, size = shapes[0]
     places = [[place for _, place in numbers[size * i : size * (i + 1)]] for i in range(joints)]
-    return [WideJoint(str(i), (*it, *[-1] * (4 - size))) for i, it in enumerate(places)]
+    return [WideJoint(str(i), (*place, *[-1] * (4 - size))) for i, place in enumerate(places)]
 
 
 def are_numbered(columns: Sequence[str], joints: Sequence[WideJoint]) -> bool:

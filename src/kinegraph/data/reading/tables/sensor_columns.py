@@ -113,7 +113,7 @@ def people(joints: Sequence[str]) -> list[tuple[str, str]] | None:
     """
     for pattern in OF_PEOPLE:
         found = [pattern.fullmatch(joint.strip()) for joint in joints]
-        split = [(it["who"], it["joint"]) for it in found if it]
+        split = [(parts["who"], parts["joint"]) for parts in found if parts]
         each = {who: {joint for other, joint in split if other == who} for who in dict(split)}
         names = next(iter(each.values()), set())
         alike = all(of == names for of in each.values()) and len(names) * len(each) == len(joints)

@@ -103,7 +103,7 @@ def open_table(
     """
     if path.is_dir():
         paths = tables_below(path)
-        return _joined(path, paths, [open_table(it, layout, people, expected, label) for it in paths])
+        return _joined(path, paths, [open_table(file, layout, people, expected, label) for file in paths])
     as_rows = path.suffix.lower() in TABLES and not _has_a_clip_a_row(path)
     if as_rows or (path.suffix.lower() in JSON and columns_of_table(path)):
         found = scan(path, label)

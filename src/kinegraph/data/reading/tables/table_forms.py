@@ -361,7 +361,7 @@ def open_wide(path: Path, label: str | None) -> Wide | None:
     places = [joint.places[axis] for joint in joints for axis in axes]
     kept = [named.index(name) for name in others]
     rows = (
-        (line, [clip, frame, *(row[it] for it in kept)], [row[it] for it in places])
+        (line, [clip, frame, *(row[column] for column in kept)], [row[column] for column in places])
         for line, clip, frame, row in _frames(path, named, lines)
     )
     frame = named.index("frame") if "frame" in named else None
@@ -406,7 +406,7 @@ def _long(path: Path, header: Sequence[str], joints: Sequence[WideJoint], lines:
     names = [name for _, name in several] if several else [joint.name for joint in joints]
     yield 1, [*columns, *(["person"] if several else []), *others]
     for line, clip, frame, row in _frames(path, header, lines):
-        rest = [row[it] for it in kept]
+        rest = [row[column] for column in kept]
         for joint, name, person in zip(joints, names, who, strict=True):
             cells = [row[joint.places[axis]] for axis in axes]
             if joint.by_state:

@@ -238,7 +238,7 @@ def _clip(item: Any, name: str) -> Any:
     if not isinstance(item, Mapping) or (key := _array_key(item)) is None:
         return item
     scores = [key for key in SCORES if isinstance(item.get(key), list)]
-    own = next((it for it in ("name", "clip", "id", *OF_CLIPS["clip"]) if isinstance(item.get(it), str | int)), "")
+    own = next((key for key in ("name", "clip", "id", *OF_CLIPS["clip"]) if isinstance(item.get(key), str | int)), "")
     size = item.get("image_size")
     rest = {field: value for field, value in item.items() if field not in (key, own, *scores[:1])}
     if isinstance(size, list) and len(size) == 2:

@@ -61,7 +61,7 @@ def rate_of(path: Path, time: int, frame: int | None = None) -> float | None:
     rows = (row for _, row in islice(csv_lines(path), 1, LOOKED_AT) if len(row) > max(time, frame or 0))
     try:
         cells = dict.fromkeys((row[time], "" if frame is None else row[frame]) for row in rows)
-        times = [(seconds(it), i if frame is None else float(number)) for i, (it, number) in enumerate(cells)]
+        times = [(seconds(time), i if frame is None else float(number)) for i, (time, number) in enumerate(cells)]
     except ValueError:
         return None
     return rate_of_times(times)

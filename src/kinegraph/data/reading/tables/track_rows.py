@@ -27,7 +27,7 @@ LINE = "each row is a person in a frame, as trackers write them: frame, id, box,
 def numbers_before(file: Path, separator: str | None) -> int:
     """How many numbers stand before the joints in rows of people; 0 where the rows are others."""
     width = len(first := first_numbers(file, separator))
-    if width < BEFORE[-1] + 10 or not all(it.is_integer() and it >= 0 for it in first[:2]):
+    if width < BEFORE[-1] + 10 or not all(number.is_integer() and number >= 0 for number in first[:2]):
         return 0
     rows = []
     with file.open("rb") as content, suppress(ValueError):
@@ -58,7 +58,7 @@ def _fits(rows: Float[np.ndarray, "rows width"], before: int) -> bool:
     """
     if (rows[:, before] < 0).all():
         return False
-    shapes = [it for it in flat_shapes(rows.shape[1] - before) if it[0] == 1]
+    shapes = [shape for shape in flat_shapes(rows.shape[1] - before) if shape[0] == 1]
     return any(before < WITH_BOX or _in_box(rows, before, size) for _, _, size in shapes)
 
 
