@@ -100,13 +100,13 @@ def frame_line(frame: Frame) -> str:
     content: dict[str, Any] = {} if frame.number is None else {"frame": frame.number}
     people = content["people"] = list[dict[str, Any]]()
     for i, pose in enumerate(frame.keypoint):
-        one: dict[str, Any] = {} if frame.ids is None else {"id": frame.ids[i]}
-        one["keypoint"] = [
+        person: dict[str, Any] = {} if frame.ids is None else {"id": frame.ids[i]}
+        person["keypoint"] = [
             [float(f"{number:.7g}") for number in joint] if any(joint) else None for joint in pose.tolist()
         ]
         if frame.score is not None:
-            one["score"] = [round(score, 4) for score in frame.score[i].tolist()]
-        people.append(one)
+            person["score"] = [round(score, 4) for score in frame.score[i].tolist()]
+        people.append(person)
     return json.dumps(content)
 
 
