@@ -16,6 +16,7 @@ import numpy as np
 
 from kinegraph.data.clip_summary import FLAT_UNITS, ClipSummary, likely_layout, third_is_score, units_of
 from kinegraph.data.dataset_write import LARGEST
+from kinegraph.data.reading.clips.recordings import means_nobody
 from kinegraph.data.reading.steps.clip_names import suggested
 from kinegraph.data.repeats import repeats
 from kinegraph.data.split_names import held_out, order_of
@@ -124,7 +125,8 @@ def _shapes(facts, expected) -> Iterable[Finding]:
 def _values(facts, expected) -> Iterable[Finding]:
     shaped = [clip for clip in facts if clip.shape]
     empty = "nobody in it: no frames, or every joint zero"
-    yield from _on([clip for clip in shaped if not clip.present], "problem", "empty", empty)
+    unlike = [clip for clip in shaped if clip.label is None or not means_nobody(expected.class_name(clip.label))]
+    yield from _on([clip for clip in unlike if not clip.present], "problem", "empty", empty)
     yield from _on([clip for clip in shaped if clip.shape[1] == 1], "note", "one_frame", "only one frame")
     yield from _on([clip for clip in shaped if clip.still], "note", "still", "nobody moves: all frames are the same")
     yield from _on(

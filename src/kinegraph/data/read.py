@@ -159,7 +159,7 @@ def _read_by(
         if reason.startswith(BY_ENDING) and getattr(error, "kind", "") not in SAID:  # no format knew the file
             error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")
         raise _named(path, options, error) from None
-    found = replace(found, clips=with_somebody(found.clips))
+    found = with_somebody(found)
     rest = {name: value for name, value in options.items() if name not in own}
     if module is not folder:
         lines = line_on_folders(path, found) if path.is_dir() else ()

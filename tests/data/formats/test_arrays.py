@@ -52,6 +52,19 @@ def test_clips_are_the_rows_in_metres(save):
     assert len({clip.name for clip in clips}) == 3
 
 
+@pytest.mark.parametrize("name", ["empty", "No person"])
+def test_clips_without_anybody_are_kept_where_the_class_is_called_so(save, name):
+    keypoint = FILE["keypoint_mm"].copy()
+    keypoint[:2] = keypoint[6] = 0  # both clips of class 1
+    path = save(keypoint_mm=keypoint, class_names=np.array(["walk", name]))
+    found = recordings(path)
+    assert [clip.label for clip in found.clips] == [1, 0, 1]
+    assert f"2 clips without any person kept, the class is '{name}'" in "; ".join(found.changed())
+    found = recordings(save(keypoint_mm=keypoint), on_fault="skip")
+    assert [clip.label for clip in found.clips] == [0]
+    assert "2 without any person" in "; ".join(found.skipped())
+
+
 def test_floats_scores_names_and_rate_are_taken_as_they_are(save):
     rng = np.random.default_rng(0)
     keypoint, score = rng.random((7, 3, 2)) * 1000, rng.random((7, 3))

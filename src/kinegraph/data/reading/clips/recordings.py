@@ -1,8 +1,9 @@
 """The result of reading a path: clips one after another, and the facts that hold for all of them."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from kinegraph.data.folders import places
 from kinegraph.data.large import blocks
 from kinegraph.data.reading.faults import Fault, nobody
-from kinegraph.messages import first_few
+from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
@@ -30,6 +31,7 @@ class Unread:
 
 Item = SkeletonClip | Fault | Unread
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}  # of coordinates in space
+NOBODY = ("empty", "nobody", "noone", "noperson", "nothing", "none", "background", "absent")  # names of classes
 UNITS = (*METRES, "px", "image", "normalised")
 
 
@@ -145,13 +147,32 @@ def each_clip(items: Iterator[Item], change: Callable[[SkeletonClip], Iterable[I
             yield from change(item) if isinstance(item, SkeletonClip) else (item,)
 
 
-def with_somebody(items: Iterator[Item]) -> Iterator[Item]:
-    """The items, with a fault in place of each clip in which nobody is, of which published files have some."""
+def with_somebody(found: Recordings) -> Recordings:
+    """The recordings with a fault in place of each clip in which nobody is, of which published files have some.
+
+    Where a class is called so ("empty"), that is how its clips look: they are kept, which is said.
+    """
+    kept: dict[str, list[str]] = {}  # class -> clips
 
     def checked(clip: SkeletonClip) -> tuple[Item]:
-        return (clip if any(clip.keypoint[:, some].any() for some in blocks(clip.keypoint)) else nobody(clip.name),)
+        name = "" if clip.label is None else "".join(found.class_names[clip.label : clip.label + 1])
+        if any(clip.keypoint[:, some].any() for some in blocks(clip.keypoint)):
+            return (clip,)
+        if not means_nobody(name):
+            return (nobody(clip.name),)
+        kept.setdefault(name, []).append(clip.name)
+        return (clip,)
 
-    return each_clip(items, checked)
+    def lines() -> list[str]:
+        clips = {name: f"{counted(len(names), 'clip')} without any person" for name, names in kept.items()}
+        return [f"{clips[name]} kept, the class is '{name}': {first_few(names)}" for name, names in kept.items()]
+
+    return replace(found, clips=each_clip(found.clips, checked), changed=lambda: found.changed() + lines())
+
+
+def means_nobody(class_name: str) -> bool:
+    """Whether a class is called as one of which clips show nobody."""
+    return re.sub(r"[\W_]", "", class_name.lower()) in NOBODY
 
 
 def closing_too(items: Iterable[Item], source: Iterator[Item]) -> Iterator[Item]:
