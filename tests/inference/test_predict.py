@@ -120,6 +120,11 @@ def test_what_does_not_fit_is_said(path, clip, words):
         kg.predict(path, clip)
 
 
+def test_a_clip_may_show_nobody_where_a_class_means_that(tmp_path):
+    file = a_file(tmp_path / "w.safetensors", names=("sit", "empty", "walk", "wave"))
+    assert kg.predict(file, a_clip().keypoint * 0).probabilities.sum() == pytest.approx(1)
+
+
 def test_a_network_without_its_facts_is_told_from_one_with(tmp_path):
     with pytest.raises(ValueError, match="this Linear does not know its classes"):
         kg.predict(torch.nn.Linear(2, 2), a_clip())

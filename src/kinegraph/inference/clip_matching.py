@@ -10,6 +10,7 @@ import numpy as np
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.dataset_write import LARGEST
 from kinegraph.data.preprocessing import FIRST_FRAME, Preprocessing
+from kinegraph.data.reading.clips.recordings import means_nobody
 from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip, can_add_midpoints, clip_with_midpoints
 from kinegraph.skeleton.joint_names import body_joints, plain_joint, spine_of_xsens
@@ -36,11 +37,13 @@ def fitted(
     channels: int,
     map_layout: bool = False,
     said: object = None,
+    class_names: Sequence[str] = (),
 ) -> SkeletonClip:
     """The clip as the network wants it: its layout, and scores only where it was trained with them.
 
     wanted: the layout of the network. channels: of its input, all streams together. map_layout: also take joints by
     name from a layout with further joints; nothing is made up, so the layout must have all of them. said: see `kinds`.
+    class_names: of the network; where one of them means that nobody is there ("empty"), a clip may show nobody.
     Raises ValueError with what the network wants, what the clip has, and what can be done.
     """
     clip = with_joints(clip, wanted, map_layout)
@@ -49,7 +52,7 @@ def fitted(
         raise ValueError(f"{_called(clip)} holds values that are not finite; a joint that was not seen is all zero")
     if (largest := float(max(clip.keypoint.max(initial=0), -clip.keypoint.min(initial=0)))) > LARGEST:
         raise ValueError(f"{_called(clip)} has a coordinate of {largest:.3g}: no recording is that large")
-    if not clip.keypoint.any():
+    if not clip.keypoint.any() and not any(map(means_nobody, class_names)):
         raise ValueError(f"{_called(clip)} shows nobody: every joint in all of its {clip.frames} frames is zero")
     return clip
 

@@ -86,7 +86,8 @@ class Exported:
 
     def fit(self, clip: SkeletonClip) -> SkeletonClip:
         """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
-        return fitted(clip, self.layout, self.preprocessing, self.channels, self.map_layout, self.coordinates)
+        facts = self.map_layout, self.coordinates, self.class_names
+        return fitted(clip, self.layout, self.preprocessing, self.channels, *facts)
 
     def ready(self) -> Self:
         """Itself: there is no other mode. Raises ValueError where the graph takes no clips."""

@@ -87,7 +87,8 @@ class Predictor:
 
     def fit(self, clip: SkeletonClip) -> SkeletonClip:
         """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
-        return fitted(clip, self.layout, self.preprocessing, self.channels, self.map_layout, self.coordinates)
+        facts = self.map_layout, self.coordinates, self.class_names
+        return fitted(clip, self.layout, self.preprocessing, self.channels, *facts)
 
     def ready(self) -> "Predictor":
         """This, with its network in evaluation mode."""
