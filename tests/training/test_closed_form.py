@@ -25,23 +25,34 @@ MEMBERS = [
 ]
 
 
-def test_a_run_keeps_the_fitted_columns_and_says_so(tmp_path, capsys):
+OF_TWO_STREAMS = {"network": "kinegraph.models.fixedfeatures.FixedFeatures", "kernels": 12, "streams": [0, 1]}
+
+
+@pytest.mark.parametrize("fitted", [MEMBERS[1], OF_TWO_STREAMS])
+def test_a_run_keeps_the_fitted_columns_and_says_so(tmp_path, capsys, fitted):
     made_up.dataset(tmp_path / "dataset")
     path = made_up.config(tmp_path / "config.yaml", tmp_path / "dataset", temperature=0.5)
     recipe = yaml.safe_load(path.read_text())
-    recipe["model"] = {"class_path": "kinegraph.models.ensemble.Ensemble", "init_args": {"members": MEMBERS}}
+    recipe["model"] = {
+        "class_path": "kinegraph.models.ensemble.Ensemble",
+        "init_args": {"members": [MEMBERS[0], fitted]},
+    }
+    recipe["preprocessing"]["streams"] = ["joint", "bone"]
     path.write_text(yaml.safe_dump(recipe))
     assert main(["train", str(path), "--work-dir", str(tmp_path / "run"), "--epochs", "2"]) == 0
     folder = open_dataset(tmp_path / "dataset")
     indices = folder.indices(recipe["split"], "train")
-    assert f"MiniRocket: fitted in closed form to {len(indices)} clips" in capsys.readouterr().out
+    name = fitted["network"].rpartition(".")[2]
+    assert f"{name}: fitted in closed form to {len(indices)} clips" in capsys.readouterr().out
     weights = load_weights(tmp_path / "run" / "checkpoints" / "last.safetensors")
     member = weights.model.members[1]
     steps = Preprocessing.from_dict(weights.preprocessing | {"test_mirror": True})  # the recipe mirrors training clips
-    views = torch.from_numpy(np.stack([prepare_clip(folder[i], steps) for i in indices]))[..., :3]
+    views = torch.from_numpy(np.stack([prepare_clip(folder[i], steps) for i in indices]))[
+        ..., : 3 * len(fitted["streams"])
+    ]
     of_people = member.forward_features(views.flatten(0, 2))[:, 0, 0].unflatten(0, views.shape[:3]).mean(2)
     head = fit_head(of_people.double().numpy(), folder.label[indices], len(folder.class_names))
-    columns = weights.model.head.weight[:, -31:].detach().double().numpy() * 0.5  # the temperature
+    columns = weights.model.head.weight[:, -head.weight.shape[1] - 1 :].detach().double().numpy() * 0.5  # temperature
     np.testing.assert_allclose(columns[:, :-1], head.weight, atol=1e-3 * np.abs(head.weight).max())
     np.testing.assert_allclose(columns[:, -1], head.bias, atol=1e-3 * np.abs(head.weight).max())
 

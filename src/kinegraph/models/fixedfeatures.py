@@ -1,4 +1,7 @@
-"""What `enroll any` knows of a movement before it sees a class: random convolutions and statistics, side by side."""
+"""What is known of a movement before any class is seen: random convolutions and statistics, side by side.
+
+It is the encoder of `enroll any`, and a member of `Ensemble` that nobody trains.
+"""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -9,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kinegraph.models.minirocket import MiniRocket
-from kinegraph.models.network import SkeletonNetwork
+from kinegraph.models.network import ClosedForm, SkeletonNetwork
 from kinegraph.models.posestatistics import PoseStatistics
 
 
@@ -50,6 +53,9 @@ class FixedFeatures(SkeletonNetwork):
         self.head = nn.Linear(sum(part.head.in_features for part in parts), classes)
         for part in parts:
             del part.head
+
+    def closed_form_parts(self) -> Sequence[ClosedForm]:
+        return (ClosedForm(self, range(self.config["channels"]), lambda head: head.copy_to(self.head)),)
 
     @torch.no_grad()
     def see(self, x: Float[Tensor, "B T V C"]) -> None:
