@@ -28,7 +28,7 @@ Member = Mapping[str, Any]
 class Ensemble(SkeletonNetwork):
     """logits = mean of the trained members' logits + mean of the fitted members' logits.
 
-    Members that are fitted in closed form before the training (`MiniRocket`) see no batch. While training a clip is
+    Members that are fitted in closed form before the training (`FixedFeatures`) see no batch. While training a clip is
     seen by one of the others, which answers alone. So a batch of three trained members has three times the clips, and
     an epoch passes over the clips three times (`repeat`).
 
