@@ -1,10 +1,10 @@
 """`kinegraph.Stream`: a frame goes in, and probabilities for each person come out, while it happens."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -17,7 +17,18 @@ from kinegraph.inference.prediction import Prediction, size_of
 from kinegraph.inference.streaming.causal import waits
 from kinegraph.inference.streaming.graph import FrameGraph, GraphEngine, frame_graph
 from kinegraph.inference.streaming.lengths import Lengths, lengths_of
-from kinegraph.inference.streaming.poses import Form, Person, Poses, Scores, Someone, between, form_of, poses_of
+from kinegraph.inference.streaming.poses import (
+    Form,
+    Person,
+    Poses,
+    Scores,
+    Someone,
+    array_of,
+    between,
+    form_of,
+    ids_of,
+    poses_of,
+)
 from kinegraph.inference.streaming.window import WindowEngine
 from kinegraph.inference.trained_network import asked_of, check_one_class, placed_asked
 from kinegraph.messages import quoted
@@ -43,7 +54,7 @@ class StreamAnswer:
 
     person: the id that was given, or a number from 1 on. frame: the frame that was pushed. start, stop: the frames that
     the answer rests on, stop not included. lost: frames since the person was last seen. new: whether this frame changed
-    the answer.
+    the answer. last: nothing follows, as the person has left or the stream has ended.
     """
 
     person: Person
@@ -53,6 +64,7 @@ class StreamAnswer:
     prediction: Prediction
     lost: int = 0
     new: bool = True
+    last: bool = False
 
     @property
     def middle(self) -> int:
@@ -126,6 +138,7 @@ class Stream:
             self._exact, line = in_bf16(cast("Predictor", asked), network, people, self.lengths.window)
             self.notes += (line,) if line else ()
         self.left_out = 0
+        self.left: dict[Person, int] = {}  # with the last frame; until which frame each was seen
         self.layout = asked.layout if layout is None else load_layout(layout)
         self.image_size = None if image_size is None else size_of(image_size)
         if self.image_size is None and asked.preprocessing.normalize == "image":
@@ -160,7 +173,8 @@ class Stream:
         ids: Iterable[Hashable] | None = None,
         frame: int | None = None,
     ) -> list[StreamAnswer]:
-        """The answers for everybody who is there, or was within the gap, and of whom there are answers.
+        """The answers for everybody who is there, or was within the gap, and of whom there are answers. Those who have
+        been away for longer leave: their last answers come first.
 
         keypoint: (people, joints, channels) or one person's (joints, channels), in the coordinates of the training. A
             joint that was not seen is zero. None: nobody was seen.
@@ -182,12 +196,12 @@ class Stream:
     def peek(self) -> list[StreamAnswer]:
         """The answers if the stream ended now, of everybody. Nothing changes. The exact engine takes some milliseconds
         for it: it computes the moments that wait for later frames."""
-        ended = {} if self._running is None else self._running.ended()
-        return [self._answer(person, ended[person], new=True) for person in self._someone if person in ended]
+        return self._ended(self._someone)
 
     def finish(self) -> list[StreamAnswer]:
         """The last answers; then the stream is as new."""
         answers = self.peek()
+        self.left = {person: state.seen + 1 for person, state in self._someone.items()}
         fresh = Follower(self.lengths.gap + 1)
         self._running, self._form, self._someone, self._frame, self._follower = None, None, {}, -1, fresh
         self._compared = []
@@ -239,9 +253,9 @@ class Stream:
         """The people of a frame as a clip of one frame that fits the network, and their ids."""
         if keypoint is None:
             return None, None
-        place = _array(keypoint, "keypoint", 3)
-        scores = None if score is None else _array(score, "score", 2)
-        ids = None if ids is None else _ids(ids, len(place))
+        place = array_of(keypoint, "keypoint", 3)
+        scores = None if score is None else array_of(score, "score", 2)
+        ids = None if ids is None else ids_of(ids, len(place))
         there = np.asarray(place.any((1, 2)))
         if not there.any():
             return None, None
@@ -295,8 +309,8 @@ class Stream:
             for person, state in self._someone.items()
             if number - state.seen > self.lengths.gap + (person in found)
         ]
-        for person in gone:
-            del self._someone[person]
+        answers = self._ended(gone)
+        self.left = {person: self._someone.pop(person).seen + 1 for person in gone}
         if form is None:
             return []
         self._running = self._running or self._engine(form)
@@ -307,8 +321,15 @@ class Stream:
         for person, scores in changed.items():
             self._someone[person].scores = scores
         known = self._someone.items()
-        return [
+        return answers + [
             self._answer(person, state.scores, person in changed) for person, state in known if state.scores is not None
+        ]
+
+    def _ended(self, people: Collection[Person]) -> list[StreamAnswer]:
+        """The answers of some people if no frame follows."""
+        ended = self._running.ended(people) if self._running is not None and people else {}
+        return [
+            replace(self._answer(person, ended[person], new=True), last=True) for person in people if person in ended
         ]
 
     def _filled(self, person: Person, poses: Poses, number: int) -> Poses:
@@ -366,32 +387,6 @@ def _check_options(fps: float | None, people: int, engine: str, precision: str) 
         raise ValueError(f"people is {quoted(people)}, expected a number, at least 1")
     if engine not in get_args(EngineName):
         raise ValueError(f"engine is {quoted(engine)}, expected auto, exact or window")
-
-
-def _array(values: object, name: str, axes: int) -> Float[np.ndarray, "..."]:
-    """People first, also where there is one. Raises ValueError for anything else."""
-    try:
-        array = np.asarray(values, np.float32)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} of a frame is a {type(values).__name__} that holds no array of numbers") from None
-    array = array[None] if array.ndim == axes - 1 else array
-    if array.ndim != axes:
-        shape = "(people, joints, channels)" if axes == 3 else "(people, joints)"
-        raise ValueError(f"{name} of a frame has shape {array.shape}, expected {shape}")
-    return array
-
-
-def _ids(given: object, people: int) -> list[Hashable]:
-    """The ids as plain numbers or texts: tensors are never equal, so each frame's would be new people."""
-    try:
-        ids: list[Any] = [id_.item() if hasattr(id_, "item") else id_ for id_ in given]  # type: ignore[attr-defined]
-    except (TypeError, ValueError, RuntimeError):
-        raise ValueError(f"ids are {quoted(given)}, expected one for each person") from None
-    if not all(isinstance(id_, Hashable) and id_ == id_ for id_ in ids):
-        raise ValueError(f"ids are {quoted(ids)}, expected numbers or texts")
-    if len(ids) != people or len(set(ids)) != len(ids):
-        raise ValueError(f"ids are {quoted(ids)}, expected one for each of {people} people, all different")
-    return ids
 
 
 def _said(form: Form) -> str:
