@@ -25,6 +25,11 @@ class Form:
     image_size: tuple[int, int] | None = None
     fps: float | None = None
 
+    @property
+    def said(self) -> str:
+        """In words."""
+        return f"{'xyz'[: self.dimensions]} {'with' if self.scored else 'without'} scores"
+
     def clip(self, poses: Poses) -> SkeletonClip:
         """A clip of one person."""
         place, score = poses[None, ..., : self.dimensions], poses[None, ..., -1] if self.scored else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.formats.conventions import LAYOUTS
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.tracking import Follower
 from kinegraph.inference.exported import Exported
@@ -187,8 +188,8 @@ class Stream:
         form = self._form
         if clip is not None:
             form = form_of(clip)
-            if self._form not in (None, form):
-                raise ValueError(f"frame {number} has {_said(form)}, the frames before have {_said(self._form)}")
+            if self._form is not None and self._form != form:
+                raise ValueError(f"frame {number} has {form.said}, the frames before have {self._form.said}")
             self._compare_once(clip)
         found = {} if clip is None else self._people(clip, ids, number)
         return self._advanced(found, number, form)
@@ -261,6 +262,11 @@ class Stream:
             return None, None
         if scores is not None and scores.shape != place.shape[:2]:
             raise ValueError(f"score has shape {scores.shape}, expected {place.shape[:2]}")
+        if place.shape[1] != len(self.layout):
+            others = LAYOUTS.get(place.shape[1], ())
+            hint = f": --layout {' or '.join(others)}, with --map-layout for its joints by name" if others else ""
+            has = f"layout '{self.layout.name}' has {len(self.layout)}"
+            raise ValueError(f"frame {self._frame + 1} has {place.shape[1]} joints, {has}{hint}")
         kept = None if scores is None else scores[there][:, None]
         clip = SkeletonClip(
             place[there][:, None], self.layout, f"frame {self._frame + 1}", score=kept, image_size=self.image_size
@@ -274,10 +280,13 @@ class Stream:
             return
         seen = [*self._compared, clip.keypoint[:1]]
         if len(seen) == COMPARED:
-            frames = replace(clip, keypoint=np.concatenate(seen, axis=1), score=None, fps=self.fps)
-            wrong = differences(self._asked, [frames]).wrong
-            if wrong:  # the frame is not kept, so that the next one is refused, too
-                raise ValueError(f"{'; '.join(wrong)} (compare=False takes the frames as they are)")
+            frames = replace(clip, keypoint=np.concatenate(seen, axis=1), score=None)
+            found = differences(self._asked, [frames])
+            if found.wrong:  # the frame is not kept, so that the next one is refused, too
+                error = ValueError("; ".join(found.wrong))
+                error.add_note("compare=False takes the frames as they are")
+                raise error
+            self.notes += tuple(line for line in found.notes if line not in self.notes)
             seen.append(clip.keypoint[:1])
         self._compared = seen
 
@@ -387,7 +396,3 @@ def _check_options(fps: float | None, people: int, engine: str, precision: str) 
         raise ValueError(f"people is {quoted(people)}, expected a number, at least 1")
     if engine not in get_args(EngineName):
         raise ValueError(f"engine is {quoted(engine)}, expected auto, exact or window")
-
-
-def _said(form: Form) -> str:
-    return f"{'xyz'[: form.dimensions]} {'with' if form.scored else 'without'} scores"
