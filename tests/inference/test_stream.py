@@ -14,6 +14,7 @@ from kinegraph.data.formats.json_frame import Frame, Head, frame_line, head_line
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.inference.events import Event, EventRule
 from kinegraph.inference.streaming.live import Live
+from kinegraph.inference.streaming.session import Session
 from kinegraph.models.agcn import AGCN
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import Weights, save_weights
@@ -432,3 +433,18 @@ def test_what_cannot_be_known_is_asked_for():
         push_all(stream, wrong)
     with pytest.raises(ValueError, match=r"bodies are .* large"):  # whoever goes on reads it again
         push_all(stream, wrong)
+
+
+def test_frames_that_take_longer_than_they_last_are_said_once():
+    """The times are given here, not measured."""
+    said: list[str] = []
+    nothing = dict.fromkeys(("window", "stride", "gap", "leave", "none", "layout", "fps", "image_size"))
+    rule = {"enter": 0.3, "least": "0.2s", "delay": "0.1s", "count": False}
+    known = weights(Preprocessing(people=1))
+    session = Session(
+        known, **nothing, **rule, people=1, engine="auto", map_layout=False, device="cpu", note=said.append
+    )
+    for took in [0.02] * 100 + [0.05] * 200:
+        session._note_late(took, 30)
+    (line,) = said
+    assert line.startswith("a frame takes 34 ms here, and 30 come a second: answers come later and later; ")

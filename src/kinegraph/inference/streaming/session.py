@@ -1,5 +1,6 @@
 """What is asked of frames while they come, by `kinegraph stream` and `serve`: a stream for each recording."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and an exported network does
 Write = Callable[[Frame | Head], None]
 ALL = 2 / 3  # of --enter is --leave
 LOOKED_AT, OUTSIDE = 30, 1.2  # frames in which joints are compared with the picture, times its size that are too much
+MEASURED = 90  # frames whose mean time is compared with the frame rate
 LEAPS = 10  # frames in a row of which none follows the one before
 
 
@@ -74,6 +76,7 @@ class Session:
     noted: set[str] = field(default_factory=set)
     named: bool | None = None
     leaps: list[int] = field(default_factory=list)
+    took: list[float] = field(default_factory=list)
     precision: StreamPrecision = "32-true"
     units: str | None = None
     up: Up | None = None
@@ -145,7 +148,9 @@ class Session:
         if write is not None:
             write(frame)
         seen = frame.keypoint if len(frame.keypoint) else None
+        before = time.perf_counter()
         happenings = self.live.push(seen, frame.score, frame.ids, number)
+        self._note_late(time.perf_counter() - before, self.live.stream.fps or USUAL_RATE)
         self._note_new(self.live.stream.notes)
         self.last = number
         return happenings
@@ -170,6 +175,14 @@ class Session:
         if about not in self.noted:
             self.noted.add(about)
             self.note(line)
+
+    def _note_late(self, took: float, fps: float) -> None:
+        """Say that frames take longer than they last: a source that does not wait is then answered ever later."""
+        self.took = [*self.took, took][-MEASURED:]
+        mean = sum(self.took) / MEASURED
+        if len(self.took) == MEASURED and mean > 1 / fps:
+            line = f"a frame takes {1000 * mean:.0f} ms here, and {fps:g} come a second: answers come later and later"
+            self._note_once("late", f"{line}; fewer --people, a longer --stride or a smaller network help")
 
     def _note_new(self, lines: Iterable[str]) -> None:
         for line in lines:
