@@ -433,6 +433,7 @@ def test_what_cannot_be_known_is_asked_for():
         push_all(stream, wrong)
     with pytest.raises(ValueError, match=r"bodies are .* large"):  # whoever goes on reads it again
         push_all(stream, wrong)
+    assert stream.finish() == []
 
 
 def test_frames_that_take_longer_than_they_last_are_said_once():

@@ -50,8 +50,9 @@ class Live:
     def finish(self) -> list[Happening]:
         """What is left when no frame follows; then the stream is as new."""
         answers = self.stream.finish()
-        self.counts = {}
-        return self._events(answers)
+        found = self._events(answers)
+        self.watches, self.counts = {}, {}
+        return found
 
     def _events(self, answers: Sequence[StreamAnswer]) -> list[Happening]:
         found = self._watched(answer for answer in answers if answer.last)

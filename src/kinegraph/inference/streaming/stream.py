@@ -146,10 +146,8 @@ class Stream:
             raise ValueError("the network needs the size of the pictures: give image_size, such as (1920, 1080)")
         self._compare, self._compared = compare, list[np.ndarray]()
         self._form: Form | None = None
-        self._running: ExactEngine | GraphEngine | WindowEngine | None = None
-        self._follower = Follower(self.lengths.gap + 1)
-        self._someone: dict[Person, Someone] = {}
         self._frame = -1
+        self._forget()
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -203,10 +201,14 @@ class Stream:
         """The last answers; then the stream is as new."""
         answers = self.peek()
         self.left = {person: state.seen + 1 for person, state in self._someone.items()}
-        fresh = Follower(self.lengths.gap + 1)
-        self._running, self._form, self._someone, self._frame, self._follower = None, None, {}, -1, fresh
-        self._compared = []
+        self._forget()
+        self._form, self._frame, self._compared = None, -1, []
         return answers
+
+    def _forget(self) -> None:
+        self._running: ExactEngine | GraphEngine | WindowEngine | None = None
+        self._someone: dict[Person, Someone] = {}
+        self._follower = Follower(self.lengths.gap + 1)
 
     def seen(self) -> dict[Person, Float[np.ndarray, "V C"]]:
         """The poses of the last frame, of the people who are followed."""
@@ -282,7 +284,8 @@ class Stream:
         if len(seen) == COMPARED:
             frames = replace(clip, keypoint=np.concatenate(seen, axis=1), score=None)
             found = differences(self._asked, [frames])
-            if found.wrong:  # the frame is not kept, so that the next one is refused, too
+            if found.wrong:  # the frame is not kept, so that the next one is refused, too; no answer is left
+                self._forget()
                 error = ValueError("; ".join(found.wrong))
                 error.add_note("compare=False takes the frames as they are")
                 raise error
