@@ -145,8 +145,7 @@ class Stream:
         if self.image_size is None and asked.preprocessing.normalize == "image":
             raise ValueError("the network needs the size of the pictures: give image_size, such as (1920, 1080)")
         self._compare, self._compared = compare, list[np.ndarray]()
-        self._form: Form | None = None
-        self._frame = -1
+        self._form, self._frame = cast(Form | None, None), -1
         self._forget()
 
     @property
