@@ -165,7 +165,7 @@ def test_a_folder_of_tables(tmp_path):
 )
 def test_a_wrong_file_is_refused_with_its_line(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match=rf"a\.(csv|tsv|eaf).*{message}"):
+    with pytest.raises(ValueError, match=rf"a\.(csv|tsv|eaf|npz).*{message}"):
         read_tables(tmp_path / name)
 
 
