@@ -253,6 +253,12 @@ def test_an_error_ends_events_and_many_broken_lines_are_counted(here, capsys, mo
     assert "skipped: 15 lines in all" in err
 
 
+def test_people_who_are_not_followed_are_said(here, capsys, monkeypatch):
+    _, lines, err = run(capsys, monkeypatch, here / "w.safetensors", here / "two.jsonl", "--speed", 0, "--people", 1)
+    assert {line["person"] for line in lines} == {"a"}
+    assert err.count("frame 0 has 2 people, one is followed: --people 2 follows all") == 1
+
+
 def test_a_program_that_begins_again_goes_on_where_broken_lines_are_left_out(here, capsys, monkeypatch):
     lines = (here / "two.jsonl").read_text().splitlines()
     words = here / "w.safetensors", "-", "--skip-broken", "--show", "answers"

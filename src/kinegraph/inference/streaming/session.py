@@ -152,6 +152,10 @@ class Session:
         happenings = self.live.push(seen, frame.score, frame.ids, number)
         self._note_late(time.perf_counter() - before, self.live.stream.fps or USUAL_RATE)
         self._note_new(self.live.stream.notes)
+        if self.live.stream.left_out:
+            there, kept = len(frame.keypoint), self.live.stream.people
+            followed = "one is followed" if kept == 1 else f"{kept} are followed"
+            self._note_once("left out", f"frame {number} has {there} people, {followed}: --people {there} follows all")
         self.last = number
         return happenings
 
