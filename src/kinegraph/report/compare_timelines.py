@@ -28,8 +28,14 @@ from kinegraph.report.page import (
 from kinegraph.safe_io import read_json
 
 FILE = "figures.json"
-SHARES = {"frame_accuracy": "Frame accuracy, %", "edit": "Edit", "f1_10": "F1@10", "f1_25": "F1@25", "f1_50": "F1@50"}
-SHARES |= {"map": "mAP"}
+SHARES = {
+    "frame_accuracy": "Frame accuracy, %",
+    "edit": "Edit",
+    "f1_10": "F1@10",
+    "f1_25": "F1@25",
+    "f1_50": "F1@50",
+    "map": "mAP",
+}
 OTHERS = {"delay_seconds": "Delay, s", "false_alarms_an_hour": "False alarms an hour"}
 JUDGED = {"frame_accuracy": "frame accuracy", "f1_50": "F1@50"}  # in how many parts one is better in them
 NAN = float("nan")
