@@ -253,6 +253,23 @@ def test_an_error_ends_events_and_many_broken_lines_are_counted(here, capsys, mo
     assert "skipped: 15 lines in all" in err
 
 
+def test_the_table_of_a_terminal_stays_when_the_stream_ends(here, capsys, monkeypatch):
+    """And names of people from elsewhere do nothing to the terminal."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(
+        sys,
+        "stdin",
+        SimpleNamespace(buffer=io.BytesIO((here / "two.jsonl").read_bytes().replace(b'"a"', b'"a\\u001b]2;x"'))),
+    )
+    options = "--enter", "0", "--leave", "0", "--least", "1"
+    assert main(["stream", str(here / "w.safetensors"), "-", *options]) == 0
+    out = capsys.readouterr().out
+    assert "-0.0 s" not in out
+    assert out.count("1.3 s") >= 2  # of the last table, and of the events
+    assert "person a" in out
+    assert "\x1b]" not in out
+
+
 def test_people_who_are_not_followed_are_said(here, capsys, monkeypatch):
     _, lines, err = run(capsys, monkeypatch, here / "w.safetensors", here / "two.jsonl", "--speed", 0, "--people", 1)
     assert {line["person"] for line in lines} == {"a"}
