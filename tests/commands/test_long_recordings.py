@@ -10,11 +10,13 @@ import yaml
 
 import kinegraph as kg
 from kinegraph.cli import main
+from kinegraph.data.dataset import write_dataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import save_weights
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import load_layout
+from kinegraph.skeleton.segment import Segment
 
 RECIPE = {
     "task": "frames",
@@ -126,3 +128,26 @@ def test_where_no_class_is_there_the_likeliest_is_said(tmp_path, capsys):
     recording = next(iter(kg.read(tmp_path / "x.csv", layout="coco17", units="px", fps=25, image_size="640x480")))
     with pytest.raises(ValueError, match="has 40 frames, and these weights answer for every frame of windows of 16"):
         kg.predict(tmp_path / "w.safetensors", recording)
+
+
+def test_a_network_of_clips_that_resamples_is_asked_about_windows_of_their_usual_length(tmp_path, capsys):
+    """As configs/small_data.yaml: 12 frames out of each window of 20; then nobody is there for longer than a window."""
+    layout, steps = load_layout("ntu25"), Preprocessing(people=1, normalize="sized", sampling="resample", frames=12)
+    torch.manual_seed(0)
+    network = STGCN(adjacency(layout, "spatial"), 3, 3, widths=[4]).eval()
+    torch.nn.init.normal_(network.head.weight, 0.0, 3.0)
+    about = {"layout": layout, "class_names": ("sit", "wave", "none"), "preprocessing": steps.to_dict()}
+    save_weights(tmp_path / "w.safetensors", network, **about, extra={"training": {"frames": [10, 20, 30]}})
+    place = np.concatenate([body(30, 25, 0), np.zeros((50, 25, 3))])[None].astype(np.float32)
+    clip = kg.SkeletonClip(place, layout, "r", fps=30.0, segments=(Segment(0, 20, 1),), splits={"xsub": "val"})
+    facts = {"layout": layout, "class_names": about["class_names"], "units": "m", "source": "made up", "none": 2}
+    write_dataset(tmp_path / "long", [clip], **facts)
+    words = [tmp_path / "long", tmp_path / "w.safetensors", "--split", "xsub", "--out", tmp_path / "t"]
+    assert main(["test", *map(str, words)]) == 0, capsys.readouterr().err
+    assert "windows of 20 frames" in capsys.readouterr().err
+    with np.load(tmp_path / "t" / "probabilities.npz") as kept:
+        found = kept["probabilities"]
+    expected = kg.predict(tmp_path / "w.safetensors", place[:, :20], compare=False).probabilities
+    np.testing.assert_allclose(found[:5], np.tile(expected, (5, 1)), atol=1e-5)  # the first window alone
+    assert (found[50:] == [0, 0, 1]).all()
+    np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)

@@ -242,6 +242,69 @@ def test_broken_lines_are_left_out_on_request(here, capsys, monkeypatch):
     assert lines == same
 
 
+def test_an_error_ends_events_and_many_broken_lines_are_counted(here, capsys, monkeypatch):
+    good = (here / "two.jsonl").read_text().splitlines()
+    broken = "\n".join([*good[:30], *["{"] * 15, *good[30:]]).encode()
+    words = here / "w.safetensors", "-", "--show", "events", "--enter", 0, "--leave", 0, "--least", 1
+    code, lines, _ = run(capsys, monkeypatch, *words, stdin=broken)
+    assert (code, [line["end"] for line in lines if line["kind"] == "end"][-2:]) == (2, [29, 29])
+    code, _, err = run(capsys, monkeypatch, *words, "--skip-broken", stdin=broken)
+    assert (code, err.count("is not readable JSON")) == (0, 10)
+    assert "skipped: 15 lines in all" in err
+
+
+def test_the_table_of_a_terminal_stays_when_the_stream_ends(here, capsys, monkeypatch):
+    """And names of people from elsewhere do nothing to the terminal."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(
+        sys,
+        "stdin",
+        SimpleNamespace(buffer=io.BytesIO((here / "two.jsonl").read_bytes().replace(b'"a"', b'"a\\u001b]2;x"'))),
+    )
+    options = "--enter", "0", "--leave", "0", "--least", "1"
+    assert main(["stream", str(here / "w.safetensors"), "-", *options]) == 0
+    out = capsys.readouterr().out
+    assert "-0.0 s" not in out
+    assert out.count("1.3 s") >= 2  # of the last table, and of the events
+    assert "person a" in out
+    assert "\x1b]" not in out
+
+
+def test_people_who_are_not_followed_are_said(here, capsys, monkeypatch):
+    _, lines, err = run(capsys, monkeypatch, here / "w.safetensors", here / "two.jsonl", "--speed", 0, "--people", 1)
+    assert {line["person"] for line in lines} == {"a"}
+    assert err.count("frame 0 has 2 people, one is followed: --people 2 follows all") == 1
+
+
+def test_a_program_that_begins_again_goes_on_where_broken_lines_are_left_out(here, capsys, monkeypatch):
+    lines = (here / "two.jsonl").read_text().splitlines()
+    words = here / "w.safetensors", "-", "--skip-broken", "--show", "answers"
+    code, found, err = run(capsys, monkeypatch, *words, stdin="\n".join([*lines, *lines]).encode())
+    assert (code, found[-1]["frame"]) == (
+        0,
+        40 + 40 - 9 - 1,
+    )  # ten lines show that numbers count up, the tenth is taken
+    assert "line 52 of standard input is frame 9: the program counts anew since frame 0" in err
+
+
+def test_units_and_the_vertical_of_a_program(here, capsys, monkeypatch):
+    """Millimetres with z upward, as of a robot; the network wants metres with y upward."""
+    head, *lines = map(json.loads, (here / "two.jsonl").read_text().splitlines())
+    said = [json.dumps(head)]
+    for line in lines:
+        people = [
+            person | {"keypoint": [[1e3 * x, -1e3 * z, 1e3 * y] for x, y, z in person["keypoint"]]}
+            for person in line["people"]
+        ]
+        said.append(json.dumps(line | {"people": people}))
+    words = here / "w.safetensors", "-", "--show", "answers"
+    _, expected, _ = run(capsys, monkeypatch, *words, stdin=(here / "two.jsonl").read_bytes())
+    code, found, _ = run(capsys, monkeypatch, *words, "--units", "mm", "--up", "z", stdin="\n".join(said).encode())
+    assert code == 0
+    for line, same in zip(found, expected, strict=True):
+        assert line == same | {"probability": pytest.approx(same["probability"], abs=1e-3)}
+
+
 def test_what_one_frame_says_of_the_recording_counts_and_late_frames_are_left_out_on_request(here, capsys, monkeypatch):
     lines = (here / "two.jsonl").read_text().splitlines()[1:]
     first = json.dumps(json.loads(lines[0]) | {"fps": 15})

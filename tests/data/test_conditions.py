@@ -36,6 +36,7 @@ def test_conditions_of_people_who_stand():
     assert TRAINED.units == "m"
     assert 1.3 < TRAINED.size[0] <= TRAINED.size[1] <= TRAINED.size[2] < 2.2
     assert (TRAINED.upward, TRAINED.fps) == ({"y": 1.0}, (30.0, 30.0, 30.0))
+    assert TRAINED.missing == (0.0, 0.0, 0.0)
     assert Conditions.from_dict(TRAINED.to_dict()) == TRAINED
     assert conditions_of([]) == Conditions()
 
@@ -50,6 +51,9 @@ def test_nobody_and_hands_stand_along_no_axis():
     assert stands_along(SkeletonClip(np.ones((1, 4, 21, 3), np.float32), load_layout("hand21"))) == ""
 
 
+WITHOUT_FIVE = replace(standing(), keypoint=standing().keypoint * (np.arange(25) > 4)[:, None])
+
+
 @pytest.mark.parametrize(
     ("clip", "wrong", "note"),
     [
@@ -60,6 +64,7 @@ def test_nobody_and_hands_stand_along_no_axis():
         (turned(standing(), Z_UP), "", "heads are toward z, .*unless people lie, give --up z"),
         (standing(fps=120), "", "120 frames a second, the network was trained at 30: --resample-fps 30"),
         (standing(fps=None), "", ""),
+        (WITHOUT_FIVE, "", "20.0% of the joints are missing"),
     ],
 )  # fmt: skip
 def test_recordings_beside_those_of_the_training(clip, wrong, note):
@@ -80,7 +85,9 @@ def test_what_preparing_makes_equal_is_not_compared():
 @given(
     st.recursive(
         st.none() | st.text() | st.floats() | st.integers() | st.booleans(),
-        lambda it: st.lists(it) | st.dictionaries(st.sampled_from(["units", "size", "upward", "fps", "y"]), it),
+        lambda it: (
+            st.lists(it) | st.dictionaries(st.sampled_from(["units", "size", "upward", "fps", "missing", "y"]), it)
+        ),
     )
 )
 def test_files_of_strangers_make_no_trouble(content):

@@ -142,6 +142,7 @@ def test_a_folder_of_tables(tmp_path):
     ("name", "text", "message"),
     [
         ("a.csv", "x,y\n1,2\n", "is no table of segments: it begins with x, y"),
+        ("a.npz", "PK\0\0", "is no text, and no table of segments; expected"),
         ("a.csv", "start,end,label\n5,3,wave\n", "line 2 ends at 3, before it starts at 5"),
         ("a.csv", "start,end,label\n5,soon,wave\n", "line 2: end is 'soon'"),
         ("a.csv", "start,end,label\n-5,3,wave\n", "line 2: start is '-5'"),
@@ -165,7 +166,7 @@ def test_a_folder_of_tables(tmp_path):
 )
 def test_a_wrong_file_is_refused_with_its_line(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match=rf"a\.(csv|tsv|eaf).*{message}"):
+    with pytest.raises(ValueError, match=rf"a\.(csv|tsv|eaf|npz).*{message}"):
         read_tables(tmp_path / name)
 
 

@@ -196,6 +196,7 @@ def test_softmax_of_large_scores():
     ("scores", "labels", "metrics", "message"),
     [
         (np.eye(3), np.arange(3), ["top_k_acuracy"], "did you mean 'top_k_accuracy'"),
+        (np.eye(3), np.arange(3), ["f1_50"], "f1_50 is printed of long recordings without it"),
         (np.eye(3), np.arange(3), ["f1"], "^no metric 'f1'; there are top_k_accuracy, mean_class_accuracy, macro_f1, "),
         (np.eye(3), np.array([0, 1, 3]), ["mean_class_accuracy"], "clip 2 has label 3, expected 0 to 2"),
         (np.eye(3), np.array([0, -1, 1]), ["top_k_accuracy"], "clip 1 has label -1"),

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 import kinegraph as kg
 from kinegraph.data.formats.json_frame import Frame, Head, frame_line, head_line
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.inference.events import Event, EventRule
+from kinegraph.inference.streaming.live import Live
+from kinegraph.inference.streaming.session import Session
 from kinegraph.models.agcn import AGCN
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import Weights, save_weights
@@ -179,11 +182,32 @@ def test_people_come_and_go_and_each_is_as_if_alone():
         ids = [person for person in there if t in there[person]]
         answers = stream.push(frame[ids], ids=ids)
         away = {0: 0, 1: max(0, t - 59), 2: t - 29 if 30 <= t < 45 else 0}
-        assert all(it.lost == away[it.person] <= 10 for it in answers)
+        assert all(it.lost == away[it.person] <= 10 for it in answers if not it.last)
+        assert stream.left == ({2: 30} if t == 40 else {})
+        if t == 40:  # whoever leaves gets a last answer, also of the frames that the engine waited for
+            assert answers[0].last
+            expected = of_recording(known, clip, 2, slice(10, 30))
+            np.testing.assert_allclose(answers[0].prediction.probabilities, expected, atol=2e-6)
     ends = {answer.person: answer for answer in stream.finish()}
+    assert stream.left == {0: 70, 1: 60, 2: 70}
     for person, frames in {0: slice(0, 70), 1: slice(3, 60), 2: slice(45, 70)}.items():
         expected = of_recording(known, clip, person, frames)
         np.testing.assert_allclose(ends[person].prediction.probabilities, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("engine", ["exact", "window"])
+def test_a_short_visit_is_an_event_that_ends_with_the_last_frame_in_which_the_person_was_seen(engine):
+    """The exact engine waits for 8 frames, the window engine answers in every 20th: neither has answered before."""
+    known, clip = weights(Preprocessing(people=1), strides=(1, 2)), recording(8)
+    live = Live(
+        kg.Stream(known, fps=30, engine=engine, window=8, stride=20, gap=3, compare=False), EventRule(0, 0, 1, 0)
+    )
+    found = [live.push(frame) for frame in clip.keypoint.swapaxes(0, 1)]
+    found += [live.push(None) for _ in range(4)]
+    assert not any(found[:-1])
+    (event,) = [it for it in found[-1] if isinstance(it, Event) and it.end is not None]
+    assert event.end == 8
+    assert live.finish() == []
 
 
 def test_short_gaps_are_filled_linearly():
@@ -405,7 +429,23 @@ def test_what_cannot_be_known_is_asked_for():
     assert any("trained at 30" in note for note in stream.notes)
     assert any("stride is left out" in note for note in kg.Stream(known, fps=15, stride=5).notes)
     wrong = replace(recording(40), keypoint=recording(40).keypoint * 100)
-    with pytest.raises(ValueError, match=r"bodies are .* large.*compare=False takes the frames as they are"):
+    with pytest.raises(ValueError, match=r"(?s)bodies are .* large.*compare=False takes the frames as they are"):
         push_all(stream, wrong)
     with pytest.raises(ValueError, match=r"bodies are .* large"):  # whoever goes on reads it again
         push_all(stream, wrong)
+    assert stream.finish() == []
+
+
+def test_frames_that_take_longer_than_they_last_are_said_once():
+    """The times are given here, not measured."""
+    said: list[str] = []
+    nothing = dict.fromkeys(("window", "stride", "gap", "leave", "none", "layout", "fps", "image_size"))
+    rule = {"enter": 0.3, "least": "0.2s", "delay": "0.1s", "count": False}
+    known = weights(Preprocessing(people=1))
+    session = Session(
+        known, **nothing, **rule, people=1, engine="auto", map_layout=False, device="cpu", note=said.append
+    )
+    for took in [0.02] * 100 + [0.05] * 200:
+        session._note_late(took, 30)
+    (line,) = said
+    assert line.startswith("a frame takes 34 ms here, and 30 come a second: answers come later and later; ")

@@ -60,9 +60,14 @@ def test_files_are_read_and_shown(tmp_path):
     (tmp_path / SCRIPT).write_text(STAND_IN)
     (tmp_path / MACHINE).write_bytes(b"")
     one, classes = clip(), kg.load_model("ui-prmd-10").weights.class_names
+    one.keypoint[0, :, 0] = 0  # the first joint is never seen
+    joints = [[joint if any(joint) else None for joint in frame] for frame in one.keypoint[0].tolist()]
+    lines = "\n".join(json.dumps({"people": [{"keypoint": frame, "id": "a"}]}) for frame in joints)
+    files = {"a.json": json.dumps({"keypoint": joints}), "a.csv": as_csv(one), "a.jsonl": '{"fps": 30}\n' + lines}
+    files["b.json"] = files["a.json"].replace("null", "[NaN, NaN, NaN]")
     with open_page(written(tmp_path, tmp_path), 900, 1000) as page:
         page.until("window.kinegraphAnswers")
-        for name, text in (("a.json", json.dumps({"keypoint": one.keypoint[0].tolist()})), ("a.csv", as_csv(one))):
+        for name, text in files.items():
             assert take(page, name, text).startswith(f"{classes[9]}, 63.2 %")
             given = page.run("given")
             assert given["dims"] == [1, 40, 22, 3]
@@ -75,6 +80,9 @@ def test_files_are_read_and_shown(tmp_path):
             "d.json": ("[[[1,2,3]]]", "has 1 joints, the network wants 22"),
             "e.json": (json.dumps(np.zeros((3, 22, 3)).tolist()), "shows nobody"),
             "f.json": ('{"keypoint": 3}', 'has no "keypoint"'),
+            "g.jsonl": ('{"people": []}', "shows nobody"),
+            "h.jsonl": (lines.replace('"people"', '"frame": 1, "people"'), "frame 1 follows frame 1"),
+            "i.json": (json.dumps((one.keypoint[0] * 1000).tolist()), "bodies are"),
         }
         for name, (text, reason) in wrong.items():
             assert reason in take(page, name, text)

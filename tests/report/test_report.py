@@ -287,6 +287,20 @@ def test_the_page_is_sorted_zoomed_and_read(tmp_path):
 
 
 @needs_browser
+def test_the_first_page_on_paper_holds_the_matrix_of_sixty_classes_with_their_names(tmp_path):
+    """Paper is 27.9 or 29.7 cm high and has margins of 1.4 cm: 949 pixels at least."""
+    page_file = write_report(tmp_path / "r.pkl", an_evaluation(classes=60, clips=900))["report"]
+    with open_page(page_file) as page:
+        page.size(688, 949)
+        page.call("Emulation.setEmulatedMedia", media="print")
+        page.run("dispatchEvent(new Event('beforeprint'))")
+        box = "document.querySelector('.matrix canvas').getBoundingClientRect()"
+        assert page.run(f"{box}.bottom") < 949
+        assert page.run(f"{box}.width") > 600
+        assert page.run("document.querySelector('figure.matrix').matrix.named()")
+
+
+@needs_browser
 def test_a_page_of_evil_names_runs_nothing_and_fits_a_phone(tmp_path):
     evil = "</script><img src=x onerror=alert(1)><script>document.title='taken'</script>"
     names = [evil + "x" * 80 + str(i) for i in range(6)]

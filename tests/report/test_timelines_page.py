@@ -1,5 +1,6 @@
 """The page of a test on long recordings: the curves follow the probabilities, and the worst stretch is played."""
 
+import json
 import re
 
 import numpy as np
@@ -41,6 +42,12 @@ def test_the_worst_stretch_of_the_worst_recordings_is_played(tmp_path):
     assert 1 in scenes[0].answers.best()  # "walk", as the network says
     page = timelines_page(timelines, CLASSES, scenes=scenes)
     assert page.count("<figure") == 2
+    walk, wave = re.findall(r'<span style="--colour:([^"]+)">(?:walk|wave)', page)
+    players = re.findall(r'"names":(\[[^]]+\]).*?"colours":(\[[^]]+\])', page)
+    for names, colours in players:  # as those of the timelines, none is grey
+        known = {"none": "", "walk <i>": walk, "wave": wave}
+        assert json.loads(colours) == [known[name] for name in json.loads(names)]
+    assert len(players) == 2
     assert "walk <i>" not in page
     curves = re.findall(r'<polyline class="probability" points="([^"]+)"', page)
     assert len(curves) == 3 * 3

@@ -375,6 +375,7 @@ def test_poses_are_given_on_request(here, client):
         ("/stream?fps=0", "fps is 0, expected frames a second"),
         ("/stream?layout=../x.yaml", "no layout '../x.yaml'"),
         ("/stream?people=9999", "people is 9999"),
+        ("/stream?units=inch", "--units is 'inch', expected m, cm"),
         ("/stream?camera=1", "no estimator here"),
     ],
 )
@@ -537,8 +538,8 @@ def test_options_of_streams_reach_them(here, monkeypatch):
     servers = []
     monkeypatch.setattr("kinegraph.serve.run.run", lambda server, port, say: servers.append(server))
     assert not main(["serve", str(here / "w.safetensors"), "--stride", "2s", "--gap", "3s"])
-    session = servers[0].make(StreamAsking())
-    assert (session.stride, session.gap) == ("2s", "3s")
+    session = servers[0].make(StreamAsking(units="mm", up="z"))
+    assert (session.stride, session.gap, session.units, session.up) == ("2s", "3s", "mm", "z")
 
 
 def test_what_is_not_installed_is_named(here, capsys, monkeypatch):

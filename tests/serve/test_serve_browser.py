@@ -78,6 +78,8 @@ def test_the_frames_of_a_program_are_watched(here, address, page):
     page.until("document.getElementById('tab-watch').ariaSelected === 'true'")
     with connect(address.replace("http", "ws") + "/stream?name=gym&count=1") as program:
         page.until("document.getElementById('streams').value")
+        page.run("(document.getElementById('tab-files').click(), document.getElementById('tab-watch').click())")
+        assert not page.run("document.getElementById('streams').hidden")  # also where the stream was there before
         for line in lines[:30]:
             program.send(line)
         page.until(f"({SPOTS})?.filter(it => it).length === 50")

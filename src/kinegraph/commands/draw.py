@@ -116,8 +116,8 @@ def draw(
     _write(out, kind, scene, theme, frames, asked_size, speed)
     if answers is not None:
         print(_said(answers, scene))
-        single = window is None and len(answers.edges) == 2  # one answer for all frames
-        if single and (hint := window_hint(about, chosen.name, chosen.frames)):
+        single = predictor and window is None and len(answers.edges) == 2  # one answer for all frames
+        if single and (hint := window_hint(about, predictor.preprocessing, chosen.name, chosen.frames)):
             print(hint, file=sys.stderr)
     print(f"{out}: {scene.name}, {chosen.frames} frames, {out.stat().st_size / 1e6:.2f} MB")
     return out

@@ -150,7 +150,8 @@ def predict(
         for answer in answers(predictor, asked, batch_size=batch_size, least=least or 1, **ways):
             table.add(answer, show=write is None or table.answers < ROWS_SHOWN)
             if not timeline and hint is None:
-                hint = window_hint(about, answer.question.clip.name, answer.stop - answer.start)
+                name, frames = answer.question.clip.name, answer.stop - answer.start
+                hint = window_hint(about, predictor.preprocessing, name, frames)
             if write is not None:
                 write(answer)
             elif not anybody_reads():

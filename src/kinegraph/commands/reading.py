@@ -22,6 +22,7 @@ from kinegraph.screen import note
 
 if TYPE_CHECKING:  # readers take a second to import: not for --help
     from kinegraph.data.pose.sightings import Step, Watch
+    from kinegraph.data.preprocessing import Preprocessing
     from kinegraph.data.reading.clips.recordings import Recordings
 
 
@@ -76,14 +77,15 @@ def say_of_inputs(found: "Sequence[Recordings]", inputs: Sequence[Path]) -> None
         note(line)
 
 
-def window_hint(extra: Mapping[str, Any], name: str, frames: int) -> str | None:
+def window_hint(extra: Mapping[str, Any], steps: "Preprocessing", name: str, frames: int) -> str | None:
     """A line that names --window, for a clip of so many frames. extra: of the weights, see `models/weights.py`."""
     shortest, median, longest = extra.get("training", {}).get("frames", (0, 0, frames))
     if frames <= LONG * longest:
         return None
+    part = f" and sees {steps.frames} of them" if steps.sampling in ("loop", "fill", "pad", "window") else ""
     return (
         f"note: clip '{plain_name(name)}' has {frames:,} frames, the network was trained on clips of {shortest:,} to "
-        f"{longest:,}; --window {median} says what is done when"
+        f"{longest:,}{part}; --window {median} says what is done when"
     )
 
 

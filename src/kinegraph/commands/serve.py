@@ -98,6 +98,7 @@ def serve(
             streamed, people=asking.people, window=window, stride=stride, gap=gap, engine="auto", enter=enter,
             leave=leave, least=least, delay=delay, none=none, count=asking.count, layout=asking.layout, fps=asking.fps,
             image_size=asking.image_size, map_layout=asking.map_layout, device=device, note=lambda _: None,
+            units=asking.units, up=asking.up,
         )  # fmt: skip
 
     make(StreamAsking(people=people, count=count))  # what is wrong in the options is said before anybody asks

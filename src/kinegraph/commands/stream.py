@@ -82,8 +82,8 @@ def stream(
         image_size: width x height in pixels, such as 1920x1080, in place of what the source says.
         pose: of a camera or a video: the estimator of the joints, mediapipe (the default), rtmlib, or FILE.FUNCTION of
             --plugins.
-        units: of a file's coordinates, where it does not say them (see prepare).
-        up: vertical axis of a file (see prepare).
+        units: of the coordinates, where the source does not say them (see prepare).
+        up: vertical axis of the source (see prepare).
         map_layout: take the joints by name where the source has others, too, or names them as motion capture does.
         skip_broken: leave out lines and clips that cannot be read, and say so, instead of stopping.
         device: cpu, cuda or auto.
@@ -114,7 +114,7 @@ def stream(
     session = Session(
         load_trained(weights), people=people, window=window, stride=stride, gap=gap, engine=engine, enter=enter,
         leave=leave, least=least, delay=delay, none=none, count=count, layout=layout, fps=fps, image_size=image_size,
-        map_layout=map_layout, device=device, note=note, precision=precision,
+        map_layout=map_layout, device=device, note=note, precision=precision, units=units, up=up,
     )  # fmt: skip
     found = played(
         source, dimensions=session.dimensions, layout=session.joints, listen=listen, skip_broken=skip_broken,

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kinegraph.inference.events import Event
-from kinegraph.inference.streaming.live import Happening, as_object
+from kinegraph.inference.streaming.live import Happening, Live, as_object
 from kinegraph.inference.streaming.poses import Person
 from kinegraph.inference.streaming.session import Session
 from kinegraph.inference.streaming.stream import StreamAnswer
@@ -69,6 +69,7 @@ class Shown:
         self.display, self.show = display, show
         self.answers: dict[Person, StreamAnswer] = {}
         self.events: deque[str] = deque(maxlen=EVENTS)
+        self.table = Table()
 
     def add(self, happenings: Sequence[Happening], session: Session, name: str) -> None:
         """Change the table."""
@@ -80,18 +81,22 @@ class Shown:
             elif isinstance(happening, Event) and happening.end is not None:
                 label = plain_name(live.stream.class_names[happening.label])
                 times = f"{happening.start / fps:8.1f} - {happening.end / fps:7.1f} s"
-                self.events.append(f"{times}  person {happening.person}  {label}  {happening.confidence:.0%}")
-        known = live.stream.known()
-        table = Table(
-            "person", "class", "probability", "", title=f"{plain_name(name)}  {live.stream.frame / fps:.1f} s"
-        )
+                who = plain_name(happening.person)
+                self.events.append(f"{times}  person {who}  {label}  {happening.confidence:.0%}")
+        if live.stream.frame >= 0:  # else it has ended: the last table stays
+            self.table = self._people(live, f"{plain_name(name)}  {live.stream.frame / fps:.1f} s")
+        rows = [self.table] if self.show != "events" else []
+        self.display.update(Group(*rows, *map(Text, self.events)))
+
+    def _people(self, live: Live, title: str) -> Table:
+        table = Table("person", "class", "probability", "", title=title)
         if live.count:
             table.add_column("repetitions")
+        known = live.stream.known()
         for person, answer in self.answers.items():
             if person in known:
                 table.add_row(*_row(answer), *_repetitions(live.counts.get(person)) if live.count else ())
-        rows = [table] if self.show != "events" else []
-        self.display.update(Group(*rows, *map(Text, self.events)))
+        return table
 
 
 def _row(answer: StreamAnswer) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ from kinegraph.skeleton.layout import JointLayout
 STDIN, TCP = "-", "tcp://"
 RATE = 30.0  # of a source that does not say its own
 SLOW = 0.8  # of the frame rate; an estimator that is slower is mentioned
+NAMED = 10  # skipped lines that are named; the others are counted
+ANEW = 10  # lines in a row that count up from below: the program has begun to count anew
 
 
 def is_live(source: str) -> bool:
@@ -133,32 +135,52 @@ def _of_lines(lines: Iterator[bytes], name: str, dimensions: int, note: Callable
 def _contents(
     lines: Iterator[bytes], name: str, dimensions: int, note: Callable[[str], None] | None
 ) -> Iterator[Head | Frame]:
-    begun, last = False, -1
+    begun, skipped, numbering = False, 0, Numbering(note)
     for place, line in enumerate(lines, 1):
         origin = f"line {place} of {name}"
         try:
             content = parsed_line(line, origin, dimensions, first=not begun)
             if isinstance(content, Frame):
-                last = _number_behind(last, content, origin)
+                content = replace(content, number=numbering.of(content.number, origin))
             elif begun:
                 raise ValueError(f"{origin} says what holds for all frames, which belongs into the first line")
         except ValueError as error:
             if note is None:
                 raise
-            note(f"skipped: {error}")
+            skipped += 1
+            if skipped <= NAMED:
+                note(f"skipped: {error}{'; further lines are counted' if skipped == NAMED else ''}")
             continue
         begun = True
         yield content
+    if note is not None and skipped > NAMED:
+        note(f"skipped: {skipped:,} lines in all")
 
 
-def _number_behind(last: int, frame: Frame, origin: str) -> int:
-    """The number of a frame. Raises ValueError where it is not above that of the frame before."""
-    if frame.number is not None and frame.number <= last:
+class Numbering:
+    """The numbers of frames, which count up. note: takes a line where the program begins to count anew; without it that
+    is an error."""
+
+    def __init__(self, note: Callable[[str], None] | None):
+        self.note = note
+        self.last, self.shift, self.below = -1, 0, list[int]()
+
+    def of(self, number: int | None, origin: str) -> int:
+        """The number of the next frame. Raises ValueError where it is not above that of the frame before."""
+        number = self.last + 1 if number is None else number + self.shift
+        if number > self.last:
+            self.last, self.below = number, []
+            return number
+        given, before = number - self.shift, self.last - self.shift
+        self.below = [*self.below, given] if self.below and given > self.below[-1] else [given]
+        if self.note is not None and len(self.below) == ANEW:
+            self.note(f"{origin} is frame {given}: the program counts anew since frame {self.below[0]}")
+            self.shift = self.last + 1 - given
+            return self.of(given, origin)
+        hint = "" if self.note is not None else "; --skip-broken leaves out the lines that do not"
         raise ValueError(
-            f"{origin} is frame {frame.number}, the frame before is {last}; expected numbers that count up; "
-            "--skip-broken leaves out the lines that do not"
+            f"{origin} is frame {given}, the frame before is {before}; expected numbers that count up{hint}"
         )
-    return last + 1 if frame.number is None else frame.number
 
 
 def _connected(source: str, listen: bool, note: Callable[[str], None]):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from lightning_fabric import Fabric
 from rich.console import Console
 from rich.progress import Progress
@@ -16,13 +17,18 @@ from torch import nn
 from kinegraph.atomic import write_atomic
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.data.windows import WindowDataset
-from kinegraph.evaluation.frame_results import PROBABILITIES, write_probabilities
-from kinegraph.evaluation.scoring import score_frames
+from kinegraph.data.windows import WindowDataset, check_in_a_row, cut
+from kinegraph.evaluation.frame_results import PROBABILITIES, timeline_of, write_probabilities
+from kinegraph.evaluation.scoring import score_frames, window_weight
 from kinegraph.evaluation.timelines import Timeline, by_subject, figures, of_class
+from kinegraph.inference.exported import Exported
+from kinegraph.inference.predictor import Predictor
+from kinegraph.inference.timeline import window_starts
+from kinegraph.inference.trained_network import probabilities
 from kinegraph.messages import counted, spreadsheet_cell
 from kinegraph.report.timelines_page import timelines_page, worst_scenes
 from kinegraph.safe_io import without_nan
+from kinegraph.screen import note
 from kinegraph.training.distributed import naming_lost_processes
 
 FILES = ("figures.json", "predictions.csv", "report.html", PROBABILITIES)
@@ -76,6 +82,46 @@ def measure_frames(
             bar.advance(task, count)
 
         return score_frames(fabric, network, windows, batch_size, workers, done, pooled=pooled)
+
+
+def window_of_clips(training: Mapping[str, Any], preprocessing: Preprocessing) -> int | None:
+    """The frames of a window for weights of clips whose preparation chooses frames or stretches them; None for others,
+    whose windows are the frames that the preparation leaves. It is said."""
+    if training.get("task") == "frames" or not training.get("frames"):
+        return None
+    try:
+        check_in_a_row(preprocessing)
+    except ValueError:
+        window = int(training["frames"][1])
+        note(f"the network was trained on clips: it is asked about windows of {window} frames, their median length")
+        return window
+    return None
+
+
+def measure_by_clips(
+    asked: Predictor | Exported, folder: SkeletonDataset, split: str, part: str, window: int, batch_size: int
+) -> list[Timeline]:
+    """The timelines of a network of clips of any length, as `predict --window` asks it.
+
+    window: frames of a window, a quarter of it apart; each answer counts for all frames of its window, most in the
+    middle. A window without anybody says nothing; frames that no window speaks of are of the class of nothing.
+    """
+    found: list[Timeline] = []
+    weight = window_weight(window)[:, None]
+    for index in folder.indices(split, part).tolist():
+        clip, classes = folder[index], len(folder.class_names)
+        starts = window_starts(clip.frames, window, max(1, window // 4))
+        starts = [start for start in starts if clip.keypoint[:, start : start + window].any()]
+        total = np.zeros((clip.frames, classes + 1))
+        rows = probabilities(asked, (asked.fit(cut(clip, start, window)) for start in starts), batch_size)
+        for start, row in zip(starts, rows, strict=True):
+            count = min(window, clip.frames - start)
+            total[start : start + count] += weight[:count] * np.append(row, 1.0)
+        unknown = total[:, -1] == 0
+        total[unknown, folder.none if folder.none is not None else slice(None, -1)] = 1
+        total[unknown, -1] = total[unknown, :-1].sum(1)
+        found.append(timeline_of(folder, index, (total[:, :-1] / total[:, -1:]).astype(np.float32), several=False))
+    return found
 
 
 def tell_frames(

@@ -1,4 +1,4 @@
-"""What `kinegraph test` does: weights on a split, or scores that are given, -> metrics, result file, report."""
+"""What `kinegraph test` does: weights on a split -> metrics, result file, report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -15,11 +15,18 @@ from torch import nn
 
 from kinegraph.commands.arguments import read_config
 from kinegraph.commands.configs import find_config
-from kinegraph.commands.fuse import clips_of, read_fitting
 from kinegraph.commands.reading import config_first
 from kinegraph.commands.signature import check_numbers
 from kinegraph.commands.test import RESULTS, TestOptions
-from kinegraph.commands.test_frames import check_frame_options, is_of_frames, measure_frames, tell_frames
+from kinegraph.commands.test_frames import (
+    check_frame_options,
+    is_of_frames,
+    measure_by_clips,
+    measure_frames,
+    tell_frames,
+    window_of_clips,
+)
+from kinegraph.commands.test_scores import measure_scores
 from kinegraph.commands.train import train
 from kinegraph.data.checks import Finding
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
@@ -27,7 +34,6 @@ from kinegraph.data.dataset_checks import check_scale, dataset_findings, line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
-from kinegraph.evaluation.fusion import log_probability
 from kinegraph.evaluation.metrics import METRICS, check_metrics, evaluate, figure_lines, figures_to_show, remarks
 from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
@@ -38,7 +44,6 @@ from kinegraph.inference.exported import Exported
 from kinegraph.inference.inputs import LOOKED_AT, differences_from
 from kinegraph.inference.predictor import Predictor, conditions_of_training, predictor_of
 from kinegraph.inference.trained_network import EngineChoice, batches, by_engine, load_trained, placed_asked
-from kinegraph.messages import counted
 from kinegraph.models.convert import published_weights
 from kinegraph.models.precision import slower_bf16
 from kinegraph.models.weights import Weights, add_measured
@@ -51,7 +56,6 @@ from kinegraph.training.distributed import naming_lost_processes, start_processe
 from kinegraph.training.options import TrainOptions
 from kinegraph.training.run_folder import environment
 
-OF_NETWORKS = ("keep", "engine", "precision", "accelerator", "devices")  # options
 MEASURED = 8  # clips that choose the fastest engine
 LEAKS = ("duplicate_content", "near_duplicate")
 OF_TESTS = (*LEAKS, "shared_subjects", "class_not_in_train")  # they make its figures wrong
@@ -119,12 +123,16 @@ def _open(asked: TestOptions) -> Opened:
 def _measure_frames(asked: TestOptions, opened: Opened) -> TimelineEvaluation:
     weights, folder, prepared = opened.weights, opened.clips.folder, opened.clips.preprocessing
     assert isinstance(weights, Weights), "an exported network is none of frames"
-    fabric, network = _started(asked, weights.model)
     training = weights.extra.get("training") or {}
-    of = folder, opened.split, opened.part, prepared, training, opened.batch_size, opened.workers
-    timelines, page = measure_frames(fabric, network, *of), None
-    if fabric.is_global_zero:
-        page = tell_frames(timelines, folder, opened.title, asked.out, asked.report, opened.about)
+    of, first = (folder, opened.split, opened.part), True
+    if window := window_of_clips(training, prepared):
+        predictor = placed_asked(predictor_of(weights, prepared), asked.accelerator, asked.precision)
+        timelines = measure_by_clips(predictor, *of, window, opened.batch_size)
+    else:
+        fabric, network = _started(asked, weights.model)
+        timelines = measure_frames(fabric, network, *of, prepared, training, opened.batch_size, opened.workers)
+        first = fabric.is_global_zero
+    page = tell_frames(timelines, folder, opened.title, asked.out, asked.report, opened.about) if first else None
     return TimelineEvaluation(timelines, folder.class_names, page)
 
 
@@ -358,40 +366,3 @@ def _score_exported(
 def _explained(weights: Weights, network: nn.Module, preprocessing: Preprocessing) -> Explain | None:
     """The function that computes the importance of joints in a clip, where the network can be explained."""
     return explainer(Predictor(network, weights.layout, tuple(weights.class_names), preprocessing))
-
-
-# ---- --from: scores that a network of any project has given before ---------------------------------------------------
-
-
-def measure_scores(asked: TestOptions, metrics: Sequence[str]) -> Evaluation:
-    """Print the figures of a result file and write its report. Its config is ours, or the dataset folder itself."""
-    usual = {field.name: field.default for field in fields(TestOptions)}
-    if vain := [name for name in OF_NETWORKS if getattr(asked, name) != usual[name]]:
-        raise ValueError(
-            f"--{vain[0]} is for a network that is asked; a result file has its scores already: leave it out"
-        )
-    out = checked_result_path(asked.out) if asked.out else None
-    config, result, report = asked.config, asked.checkpoint, asked.report
-    dataset, split = asked.dataset, asked.split
-    if not config.is_dir():
-        options = read_config(train, config)
-        dataset, split = dataset or Path(str(options.dataset)), split or str(options.split)
-    clips = clips_of(open_dataset(dataset or config, check_values=True), split, asked.part)
-    if out and out.resolve() == result.resolve():
-        raise ValueError(f"--out {out} is the result file that is read")
-    found = read_fitting(result, clips)
-    scores = found.scores if found.kind == "logits" else log_probability(found.probability)
-    checked = "clip names" if found.names else "labels" if found.labels is not None else "their number only"
-    print(f"{counted(len(scores), 'clip')} of {clips}: {found.kind}, order checked by {checked}")
-    figures = evaluate(scores, clips.labels, list(metrics))
-    print(*figure_lines(figures, scores.shape[1]), sep="\n")
-    warnings = [f"warning: {line}" for line in remarks(scores, clips.labels, clips.folder.class_names)]
-    for line in warnings:
-        print(line)
-    evaluation = replace(evaluation_of(clips.folder, clips.split, clips.part, scores), warnings=warnings)
-    if out or report:
-        facts = environment() | {"dataset": str(clips.folder.path)}
-        about = About(f"# scores of {result}\n", facts, warnings=warnings)
-        report = write_asked(out, report, evaluation, about)
-        print(f"report: {report}")
-    return replace(evaluation, report=report)

@@ -20,6 +20,7 @@ OTHER_SIZE = {2: 50.0, 3: 5.0}  # times larger or smaller: other units; in pictu
 OTHER_RATE = 1.25
 UPRIGHT = 0.7  # share of a body's length along one axis, from which it stands along that axis
 SELDOM = 0.02
+MORE_MISSING = 0.01  # of the joints, above what is usual
 AXES = ("x", "y", "z", "-x", "-y", "-z")
 
 
@@ -28,17 +29,20 @@ class Conditions:
     """units: of a dataset. size: of bodies, in these units, the 5th, 50th and 95th percentile over clips.
 
     upward: share of the clips whose people stand along an axis, by axis ("y", "-z" ...). fps: least, middle and most
-    frames a second of the clips that say it. Each is empty where it is not known.
+    frames a second of the clips that say it. missing: share of the joints that are not seen, of people who are there,
+    as percentiles as of size. Each is empty where it is not known.
     """
 
     units: str = ""
     size: tuple[float, ...] = ()
     upward: Mapping[str, float] = field(default_factory=dict)
     fps: tuple[float, ...] = ()
+    missing: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
-        return asdict(self) | {"size": list(self.size), "upward": dict(self.upward), "fps": list(self.fps)}
+        lists = {"size": list(self.size), "fps": list(self.fps), "missing": list(self.missing)}
+        return asdict(self) | {"upward": dict(self.upward)} | lists
 
     @classmethod
     def from_dict(cls, content: object) -> "Conditions":
@@ -49,9 +53,10 @@ class Conditions:
         known = {str(axis): float(share) for axis, share in shares if axis in AXES and _is_number(share)}
         return cls(
             units=content["units"] if isinstance(content.get("units"), str) else "",
-            size=_three(content.get("size")),
+            size=_three(content.get("size"), above=0),
             upward=known,
-            fps=_three(content.get("fps")),
+            fps=_three(content.get("fps"), above=0),
+            missing=_three(content.get("missing")),
         )
 
 
@@ -59,10 +64,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and 0 <= value < 1e12
 
 
-def _three(value: object) -> tuple[float, ...]:
+def _three(value: object, above: float = -1) -> tuple[float, ...]:
     if not isinstance(value, list | tuple) or len(value) != 3:
         return ()
-    fits = all(_is_number(number) and number > 0 for number in value)
+    fits = all(_is_number(number) and number > above for number in value)
     return tuple(map(float, value)) if fits else ()
 
 
@@ -71,12 +76,13 @@ def _three(value: object) -> tuple[float, ...]:
 
 def conditions_of(clips: Iterable[SkeletonClip], units: str = "") -> Conditions:
     """The conditions of some clips. units: of their coordinates, where they are known."""
-    sizes, ways, rates, count = [], Counter(), [], 0
+    sizes, ways, rates, missing, count = [], Counter(), [], [], 0
     for clip in clips:
         count += 1
         there = seen(clip.keypoint)
         bodies = np.where(there[..., None], clip.keypoint, np.nan)[there.any(2)]
         if len(bodies):
+            missing.append(1 - float(there[there.any(2)].mean()))
             sizes.append(float(np.median(extent(bodies).max(1))))
         if way := stands_along(clip):
             ways[way] += 1
@@ -88,6 +94,7 @@ def conditions_of(clips: Iterable[SkeletonClip], units: str = "") -> Conditions:
         tuple(float(f"{size:.4g}") for size in np.percentile(sizes, SHARES)) if sizes else (),
         {way: round(times / count, 4) for way, times in sorted(ways.items())},
         tuple(map(float, np.percentile(rates, (0, 50, 100)))) if rates else (),
+        tuple(round(float(share), 4) for share in np.percentile(missing, SHARES)) if missing else (),
     )
 
 
@@ -134,8 +141,8 @@ def compare(
         if not 1 / limit < times < limit:
             least, _, most = trained.size
             wrong.append(
-                f"bodies are {found.size[1]:.3g} large, those that the network was trained on {least:.3g} to "
-                f"{most:.3g}{f' ({trained.units})' if trained.units else ''}: give --units"
+                f"bodies are {_figure(found.size[1])} large, those that the network was trained on {_figure(least)} to "
+                f"{_figure(most)}{f' ({trained.units})' if trained.units else ''}: give --units"
                 + (" or, for fractions of a picture, --image-size" if dimensions == 2 else "")
             )
     if not any_vertical and trained.upward and found.upward:
@@ -145,7 +152,16 @@ def compare(
             f"{found.fps[1]:g} frames a second, the network was trained at {trained.fps[1]:g}: "
             f"--resample-fps {trained.fps[1]:g} brings clips to that rate"
         )
+    if trained.missing and found.missing and found.missing[1] > trained.missing[2] + MORE_MISSING:
+        notes.append(
+            f"{found.missing[1]:.1%} of the joints are missing, in the recordings that the network was trained on "
+            f"{trained.missing[1]:.1%}: answers may be wrong"
+        )
     return Differences(wrong, notes)
+
+
+def _figure(size: float) -> str:
+    return f"{size:,.0f}" if size >= 100 else f"{size:.3g}"
 
 
 def _vertical(

@@ -14,6 +14,7 @@ from kinegraph.messages import counted, did_you_mean
 NORMAL = 1000  # classes, from which on the mean over them follows the normal law
 METRICS = ("top_k_accuracy", "mean_class_accuracy")  # that are measured where nobody asks for others
 MORE_METRICS = ("macro_f1", "auroc", "brier_score", "log_loss")
+OF_SEGMENTS = ("frame_accuracy", "edit", "f1_10", "f1_25", "f1_50", "map", "delay_seconds", "missed")
 FEW = 30  # clips
 FEWEST_GROUPS = 5  # of fewer the bootstrap's interval over groups is far too narrow
 TOP5_FROM = 10  # classes: of fewer, five right answers of which one counts say little
@@ -84,6 +85,8 @@ def check_metrics(metrics: Sequence[str]) -> Sequence[str]:
     """The names as they are. Raises ValueError for an unknown metric: asked before a test that takes hours."""
     known = (*METRICS, *MORE_METRICS)
     for metric in metrics:
+        if metric in OF_SEGMENTS:
+            raise ValueError(f"--eval chooses metrics of clips; {metric} is printed of long recordings without it")
         if metric not in known:
             raise ValueError(f"no metric '{metric}'; there are {', '.join(known)}{did_you_mean(metric, known)}")
     return metrics

@@ -79,12 +79,16 @@ def watched(
     return _smooth(replace(watch, waiting=(*watch.waiting, (frame, probabilities))), frame - rule.delay, rule)
 
 
-def ended(watch: Watch, rule: EventRule) -> list[Event]:
-    """The events when no frame follows: the person has left, or the stream has ended."""
+def ended(watch: Watch, rule: EventRule, end: int = 0) -> list[Event]:
+    """The events when no frame follows: the person has left, or the stream has ended.
+
+    end: the frame behind the last one in which the person was seen. What still goes on ends there: the last
+    probabilities, of a frame half a window before it, are the best that is known of these frames.
+    """
     if not watch.waiting:
         return []
     watch, found = _smooth(watch, watch.waiting[-1][0], rule)
-    return found + _closed(watch, rule)
+    return found + [replace(event, end=max(event.end or 0, end)) for event in _closed(watch, rule)]
 
 
 def events(

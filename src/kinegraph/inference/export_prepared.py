@@ -197,7 +197,7 @@ def export_prepared(model: nn.Module | Weights | str | Path, out: str | Path) ->
     out, predictor = Path(out), exportable(model)
     steps = predictor.preprocessing
     if reason := obstacle_to_tracing(steps):
-        raise ValueError(f"preparing cannot be part of the graph: {reason}; leave --preprocessing graph out")
+        raise ValueError(f"preparing cannot be part of the graph: {reason}; --preprocessing graph and --page need that")
     network = answering(predictor.network).cpu().float()
     _, config = built_with(network)
     width, fitting = config["channels"] // len(steps.streams), kinds(steps, config["channels"], predictor.coordinates)
@@ -206,13 +206,13 @@ def export_prepared(model: nn.Module | Weights | str | Path, out: str | Path) ->
     if len(fitting) > 1:
         raise ValueError(
             "preparing cannot be part of the graph: the weights do not say whether the third number of a joint is z or "
-            "a score; leave --preprocessing graph out"
+            "a score; --preprocessing graph and --page need that"
         )
     ((dimensions, scored),) = fitting
     if steps.test_mirror and steps.normalize == "none" and dimensions == 2:
         raise ValueError(
             "preparing cannot be part of the graph: test_mirror turns pixels round in the width of the picture, which "
-            "a recording does not hold; leave --preprocessing graph out"
+            "a recording does not hold; --preprocessing graph and --page need that"
         )
     preparation = Preparation(steps, predictor.layout, dimensions, scored)
     x = torch.randn(steps.people, 40, len(predictor.layout), width)

@@ -205,8 +205,8 @@ def _compared(file: Path, out: Path, network: StreamedNetwork, predictor: Predic
         people = set(poses)
         wanted += _logits(exact.push(poses, number))
         found += _logits(other.push(poses, number))
-    wanted += _logits(exact.ended())
-    found += _logits(other.ended())
+    wanted += _logits(exact.ended(exact.bodies))
+    found += _logits(other.ended(other.bodies))
     largest = np.inf
     if len(wanted) == len(found) > 0:
         largest = float(np.abs(np.stack(found) - np.stack(wanted)).max()) / max(float(np.std(wanted)), 1e-6)

@@ -77,11 +77,12 @@ function fromLandmarks(content) {
 
 // {keypoint: frames of joints, or people of frames of joints; score, fps} or the frames alone; or MediaPipe's landmarks.
 function fromJson(text) {
-  const content = JSON.parse(text), landmarks = fromLandmarks(content);
+  const content = parsed(text), landmarks = fromLandmarks(content);
   if (landmarks) return landmarks;
   const given = Array.isArray(content) ? { keypoint: content } : content ?? {};
-  const depth = (it) => (Array.isArray(it) ? 1 + depth(it[0]) : 0);
-  const levels = depth(given.keypoint);
+  const depth = (it) => (Array.isArray(it) ? 1 + it.reduce((most, part) => Math.max(most, depth(part)), 0) : 0);
+  const levels = depth(given.keypoint);  // whoever was not seen is null, also in the first place
+  if (levels && given.keypoint.flat(4).every((it) => it === null)) fail("the file shows nobody: every joint is null");
   if (levels !== 3 && levels !== 4) fail('the file has no "keypoint": frames of joints, or people of frames of joints; and no landmarks of MediaPipe');
   const people = levels === 3 ? [given.keypoint] : given.keypoint;
   const sure = given.score && (levels === 3 ? [given.score] : given.score);
@@ -91,6 +92,30 @@ function fromJson(text) {
     if (!row) return null;
     if (row.length !== V) fail(`frame ${t} has ${row.length} joints, the network wants ${V}`);
     return about.scored ? [...row[v].slice(0, C), sure[m][t][v]] : row[v];
+  });
+}
+
+// NaN, as Python writes it, is no JSON.
+const parsed = (text) => JSON.parse(text.replace(/\bNaN\b/g, "null"));
+
+// A frame a line, as `kinegraph stream` takes them: {people: [{keypoint, score, id}, ...], frame}; the first may be {fps}.
+function fromLines(text) {
+  const lines = text.split("\n").filter((line) => line.trim()).map(parsed), frames = new Map(), known = [];
+  let last = -1;
+  for (const line of lines.filter((it) => it.people)) {
+    const number = line.frame ?? last + 1;
+    if (!(number > last && number <= 100000)) fail(`frame ${number} follows frame ${last}; numbers count up`);
+    frames.set((last = number), new Map(line.people.map((it, place) => [it.id ?? place, it])));
+    for (const who of frames.get(number).keys()) if (!known.includes(who)) known.push(who);
+  }
+  if (frames.size && !known.length) fail("the file shows nobody");
+  const first = Math.min(...frames.keys());
+  return packed(known.length, frames.size && last + 1 - first, lines.find((it) => it.fps)?.fps, (m, t, v) => {
+    const body = frames.get(first + t)?.get(known[m]), joint = body?.keypoint?.[v];
+    if (!joint) return null;
+    if (body.keypoint.length !== V) fail(`frame ${first + t} has ${body.keypoint.length} joints, the network wants ${V}`);
+    if (about.scored && !body.score) fail('the network wants a "score" for each joint');
+    return about.scored ? [...joint.slice(0, C), body.score[v]] : joint;
   });
 }
 
@@ -222,11 +247,12 @@ async function take(file) {
   said.textContent = `reading ${file.name} ...`;
   try {
     const recording = read(file.name, await file.text());
+    compare(recording);
     await (network ??= started());  // the first file waits seconds for it
     const begin = performance.now();
     const chances = shares(await scores(recording)), best = chances.indexOf(Math.max(...chances));
     const sure = chances[best] < about.least ? "rather none of the classes; the likeliest is " : "";
-    const left = recording.left ? `; ${recording.left} further people were left out` : "";
+    const left = recording.left ? `; ${recording.left} more ${recording.left === 1 ? "person was" : "people were"} left out` : "";
     said.textContent = `${sure}${about.class_names[best]}, ${(100 * chances[best]).toFixed(1)} % (${Math.round(performance.now() - begin)} ms${left})`;
     result.replaceChildren(figureOf(recording, chances, file.name));
     window.kinegraphPlayers();
@@ -237,7 +263,15 @@ async function take(file) {
   }
 }
 
-const read = (name, text) => (name.toLowerCase().endsWith(".csv") ? fromCsv(text) : fromJson(text));
+// Bodies of another size are in other units: an answer would be wrong.
+function compare(recording) {
+  const places = points(recording), [least, , most] = about.size;
+  const { size } = viewOf(places, recording), times = about.other;
+  if (most && !(size > least / times && size < most * times)) fail(`bodies are ${size.toPrecision(3)} large, in the training ${least} to ${most}: other units?`);
+}
+
+const FORMS = { csv: fromCsv, jsonl: fromLines, ndjson: fromLines };
+const read = (name, text) => (FORMS[name.toLowerCase().split(".").at(-1)] ?? fromJson)(text);
 
 drop.querySelector("input").addEventListener("change", (event) => event.target.files[0] && take(event.target.files[0]));
 for (const kind of ["dragenter", "dragover"]) document.addEventListener(kind, (event) => (event.preventDefault(), drop.classList.add("over")));

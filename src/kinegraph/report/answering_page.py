@@ -12,10 +12,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from kinegraph.atomic import write_atomic
+from kinegraph.data.conditions import OTHER_SIZE
 from kinegraph.inference.clip_matching import kinds
 from kinegraph.inference.export import Report
 from kinegraph.inference.export_prepared import export_prepared
 from kinegraph.inference.exported import Exported, load_exported
+from kinegraph.inference.inputs import ANY_SIZE
 from kinegraph.messages import plain_name
 from kinegraph.report.page import data, part, text
 from kinegraph.report.player import layout_facts, player_css, player_js
@@ -71,8 +73,8 @@ def _page(asked: Exported, files: Mapping[str, bytes], title: str) -> str:
             f'<meta name="color-scheme" content="light dark">\n<title>{text(title)}</title>',
             f"<style>\n{part('player_page.css')}{part('answering_page.css')}{player_css()}</style>\n</head>\n<body>\n<main>",
             f"<h1>{text(title)}</h1>",
-            '<label id="drop"><input type="file" accept=".json,.csv">'
-            "<b>Drop a .json or .csv file of joints here, or choose one</b>"
+            '<label id="drop"><input type="file" accept=".json,.jsonl,.ndjson,.csv">'
+            "<b>Drop a .json, .jsonl or .csv file of joints here, or choose one</b>"
             "<span>The file stays on this computer</span></label>",
             '<p id="said" role="status"></p>\n<div id="result"></div>',
             _explained(asked),
@@ -101,7 +103,8 @@ def _explained(asked: Exported) -> str:
         f"<p>The answer is one of {len(asked.class_names)} classes: {text(', '.join(asked.class_names))}.</p>\n"
         "<details><summary>What a file looks like</summary>"
         f"<p>.csv: one row per joint, with the columns <code>{columns}</code>, and <code>person</code> where there are "
-        f"several. .json: <code>{text(keypoint)}</code>, frames of joints in the order below. In {unit}.{mediapipe}</p>"
+        f"several. .json: <code>{text(keypoint)}</code>, frames of joints in the order below. .jsonl: a frame "
+        f'per line, <code>{{"people": [{{"keypoint": [[...], ...]}}]}}</code>. In {unit}.{mediapipe}</p>'
         f'<ol start="0" class="joints">{joints}</ol></details>'
     )
 
@@ -130,6 +133,8 @@ def _about(asked: Exported) -> dict[str, Any]:
         "scored": scored,
         "landmarks": _landmarks(asked),
         "units": asked.trained.units,
+        "size": [] if steps.normalize in ANY_SIZE else list(asked.trained.size),
+        "other": OTHER_SIZE[dimensions],
         "least": asked.least,
         "fps": trained[1] if trained else 30,
         "upright": UPRIGHT[steps.up],

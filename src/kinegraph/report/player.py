@@ -151,6 +151,7 @@ def _answers(answers: Answers, most: int) -> dict:
         "edges": answers.edges.tolist(),
         "best": [classes.index(best) if best >= 0 else -1 for best in answers.best().tolist()],
         "probabilities": base64.b64encode(shown.tobytes()).decode(),
+        **({"colours": [answers.colours[i] for i in classes]} if answers.colours else {}),
     }
 
 

@@ -73,7 +73,7 @@ function answersOf(clip, seek) {
       const share = probabilities[span * classes + at];
       value.textContent = `${(100 * share).toFixed(1)} %`;
       bar.style.width = `${100 * share}%`;
-      bar.style.background = theme.classes[at % theme.classes.length];
+      bar.style.background = classColour(clip, theme, at);
       row.classList.toggle("kg-best", best[span] === at);
     });
     if (course) paintCourse(course, clip, theme, time);
@@ -90,6 +90,11 @@ function verdict(label, names, best) {
   return line;
 }
 
+const classColour = (clip, theme, at) => {
+  const { colours } = clip.answers;
+  return colours ? colours[at] || theme.quiet : theme.classes[at % theme.classes.length];
+};
+
 // A ribbon of the likeliest class over steps of probability, with the present moment.
 function paintCourse(canvas, clip, theme, time) {
   const { names, edges, best, probabilities } = clip.answers, classes = names.length, frames = clip.shape[1];
@@ -97,7 +102,7 @@ function paintCourse(canvas, clip, theme, time) {
   if (canvas.width !== Math.round(width * dense)) [canvas.width, canvas.height] = [Math.round(width * dense), Math.round(height * dense)];
   const context = canvas.getContext("2d"), ribbon = 22, top = ribbon + 6, bottom = height - 1;
   const across = (frame) => (Math.min(Math.max(frame, 0), frames - 1) / Math.max(frames - 1, 1)) * width;
-  const colour = (at) => theme.classes[at % theme.classes.length];
+  const colour = (at) => classColour(clip, theme, at);
   context.setTransform(dense, 0, 0, dense, 0, 0);
   context.clearRect(0, 0, width, height);
   context.strokeStyle = theme.line;

@@ -1,7 +1,7 @@
 // The confusion matrix: drawn on a canvas with its labels standing still; ordered, zoomed, dragged and read.
-// figure.matrix.order and .cell tell its state, .select(i, j) shows a cell; i, j are rows and columns.
-const PAPER = 700;  // width on paper, in pixels
-const LEAST_NAMED = { screen: 8, phone: 19 };  // size of a cell from which its row is named
+// figure.matrix.state and .named() tell its state, .select(i, j) shows a cell; i, j are rows and columns.
+const PAPER = { width: 700, height: 620 };  // in pixels; below the figures there is room for it on the first page
+const LEAST_NAMED = { screen: 8, phone: 19, paper: 7 };  // size of a cell from which its row is named
 for (const figure of document.querySelectorAll("figure.matrix")) {
   const { names, shown, clips, cells, near, wrong } = JSON.parse(figure.querySelector("script").textContent);
   const canvas = figure.querySelector("canvas"), pen = canvas.getContext("2d"), count = names.length;
@@ -19,12 +19,14 @@ for (const figure of document.querySelectorAll("figure.matrix")) {
   let paper = false, place, box;  // where a class stands; the geometry of the last drawing
 
   const measure = () => {
-    const width = paper ? PAPER : figure.clientWidth, least = LEAST_NAMED[width < 560 ? "phone" : "screen"];
-    pen.font = "12px system-ui, sans-serif";
+    const width = paper ? PAPER.width : figure.clientWidth;
+    const least = LEAST_NAMED[paper ? "paper" : width < 560 ? "phone" : "screen"];
+    pen.font = `${paper ? Math.max(8, Math.min(12, 500 / count)) : 12}px system-ui, sans-serif`;
     const longest = Math.max(...names.map((name) => pen.measureText(name).width));
     const beside = Math.ceil(Math.min(longest, width * 0.3)) + 44, top = 24;
     const named = (width - beside) / count >= least, left = named ? beside : 34, room = width - left - 1;
-    const whole = Math.min(room / count, count <= 12 ? 40 : 30), cell = whole * state.zoom, side = cell * count;
+    const whole = Math.min(room / count, count <= 12 ? 40 : 30, paper ? (PAPER.height - top) / count : Infinity);
+    const cell = whole * state.zoom, side = cell * count;
     const wide = Math.min(room, side), high = Math.min(side, Math.max(whole * count, 320));
     state.x = Math.max(0, Math.min(state.x, side - wide));
     state.y = Math.max(0, Math.min(state.y, side - high));
@@ -224,7 +226,7 @@ for (const figure of document.querySelectorAll("figure.matrix")) {
       figure.scrollIntoView({ block: "start", behavior: "smooth" });
     });
   }
-  figure.matrix = { state, select };
+  figure.matrix = { state, select, named: () => box.named };
   new ResizeObserver(draw).observe(figure);
   const printing = (on) => {
     document.documentElement.classList.toggle("kg-printing", on);  // the light colours

@@ -24,12 +24,14 @@ class Answers:
     """Classes and their probabilities over the time of a clip, in spans that follow one another.
 
     edges: frames; span i is edges[i] to edges[i + 1], that one not included. Where nothing is said, because nobody is
-    there, all classes have probability 0.
+    there, all classes have probability 0. colours: of the classes on a page, where they are not the player's own; ""
+    is grey.
     """
 
     class_names: Sequence[str]
     edges: Int[np.ndarray, "spans+1"]
     probabilities: Float[np.ndarray, "spans classes"]
+    colours: Sequence[str] = ()
 
     def __post_init__(self):
         object.__setattr__(self, "edges", np.asarray(self.edges, np.int64))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -67,7 +68,7 @@ def timelines_page(
             f'<section id="figures">{_headline(found, several)}</section>',
             section("warnings", "Warnings", f'<ul class="warnings">{lines}</ul>') if lines else "",
             _ribbons(timelines, class_names, colours),
-            _played(scenes),
+            _played(scenes, colours),
             _bouts(timelines, class_names),
             _transitions(timelines, class_names),
             _classes(timelines, class_names),
@@ -109,11 +110,13 @@ def _percent(share: float) -> str:
     return "–" if math.isnan(share) else percent(share)
 
 
-def _played(scenes: Sequence[Scene]) -> str:
+def _played(scenes: Sequence[Scene], colours: Sequence[str]) -> str:
     if not scenes:
         return ""
     note = quiet("Of each of the worst recordings, the stretch with the most wrong frames.")
-    figures = "".join(player_fragment(scene, compact=True) for scene in scenes)
+    own = ["" if colour == NONE else colour for colour in colours]  # the player's as those of the timelines above
+    coloured = (replace(scene, answers=scene.answers and replace(scene.answers, colours=own)) for scene in scenes)
+    figures = "".join(player_fragment(scene, compact=True) for scene in coloured)
     return section("mistakes", "Mistakes", note, f'<div class="players">{figures}</div>')
 
 

@@ -85,8 +85,8 @@ def described(version: str) -> dict[str, Any]:
 SOCKETS = (
     "The socket /stream takes frames as `kinegraph stream` does, a line of JSON each, and answers with objects of"
     " the kinds head, note, answer, begin, end, repetition and error; an empty message ends a recording. Its "
-    "address may say fps, image_size, layout, map_layout, people, top, count, show, skeleton and name. The socket"
-    ' /watch tells a page what happens in the streams of others: {"watch": NUMBER} chooses one.'
+    "address may say fps, image_size, layout, map_layout, units, up, people, top, count, show, skeleton and name."
+    ' The socket /watch tells a page what happens in the streams of others: {"watch": NUMBER} chooses one.'
 )
 
 

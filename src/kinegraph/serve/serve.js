@@ -42,13 +42,14 @@ const camera = cameraSource(document.querySelector("#scene video"), take, (on, t
   at("start").textContent = on ? "Stop" : "Start the camera";
   if (tab === "camera") hint();
 });
-const watch = watchSource(at("streams"), (message) => tab === "watch" && take(message), (streams, text) => {
+const watch = watchSource(at("streams"), (message) => tab === "watch" && take(message), (_, text) => {
   if (text) problem(text);
-  at("dot").hidden = !streams?.length;
-  if (tab === "watch") hint(streams ?? []);
+  at("dot").hidden = !at("streams").options.length;
+  if (tab === "watch") hint();
 });
 
-function hint(streams = []) {
+function hint() {
+  const streams = at("streams").options;
   const words = {
     camera: cameraProblem ?? (cameraOn ? "" : "The pictures go to this server and nowhere else. Nothing is kept."),
     watch: streams.length ? "" : `Nobody sends frames. A program sends them to ws://${location.host}/stream, a line of JSON each.`,

@@ -15,6 +15,7 @@ from PIL import Image
 from kinegraph.data.formats.json_frame import Frame, Head, parsed_line
 from kinegraph.data.pose.estimators import Estimator
 from kinegraph.data.pose.sightings import Seeing
+from kinegraph.data.reading.steps.asked import check_common
 from kinegraph.inference.prediction import size_of
 from kinegraph.inference.streaming.live import Happening, Live, as_object
 from kinegraph.inference.streaming.poses import Person
@@ -48,6 +49,8 @@ class StreamAsking:
     image_size: str | None = None
     layout: str | None = None
     map_layout: bool = False
+    units: str | None = None
+    up: Up | None = None
     people: int = 2
     top: int = 1
     count: bool = False
@@ -67,6 +70,7 @@ class StreamAsking:
             raise ValueError(f"show is {quoted(self.show)}, expected all, answers or events")
         if self.image_size is not None:
             size_of(self.image_size)
+        check_common({name: value for name in ("units", "up") if (value := getattr(self, name)) is not None})
 
 
 def stream_asking(query: Mapping[str, str], usual: Mapping[str, object]) -> StreamAsking:

@@ -10,9 +10,9 @@ from jaxtyping import Float, Shaped
 
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.folder import detect as is_dataset
-from kinegraph.data.formats.padded import mapped
 from kinegraph.data.reading.clips.clip_files import text_of
 from kinegraph.data.reading.faults import FormatError
+from kinegraph.data.reading.files.npy import mapped
 from kinegraph.data.reading.files.text import first_numbers, table_of_numbers
 from kinegraph.data.reading.joints.axes import HAND, flat_shapes, with_joints
 from kinegraph.data.reading.tables.track_rows import numbers_before, people_of

@@ -12,6 +12,7 @@ from types import ModuleType
 from kinegraph.data.folders import files_ending
 from kinegraph.data.reading.files.columnar import COLUMNAR
 from kinegraph.data.reading.files.excel import EXCEL
+from kinegraph.data.reading.files.text import start_of
 from kinegraph.data.segments import audacity, babel, boris, elan, frames, json_segments, pku, simba, subtitles, table
 from kinegraph.data.segments.rows import Row, SegmentTable, Source
 from kinegraph.files import check_is_file
@@ -54,6 +55,8 @@ def read_table(path: Path) -> SegmentTable:
         raise ValueError(
             f"{path} is {OTHERS[path.suffix.lower()]}; export its segments as a table of start, end, label"
         )
+    if path.suffix.lower() not in ENDINGS and "\0" in start_of(path):
+        raise ValueError(f"{path} is no text, and no table of segments; expected {_titles()}")
     source = Source(path)
     reader = _reader(source)
     if reader is None:

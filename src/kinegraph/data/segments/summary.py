@@ -70,22 +70,27 @@ def lines_of_segments(found: SegmentSummary, names: Sequence[str], none: str) ->
     if not every:
         return [("segments", "none")]
     low, middle, high = _spread(every).values()
-    gaps = f"{found.gaps / found.frames:.0%} of the frames, " + (f"class {none}" if none else "ignored")
+    if found.gaps:
+        gaps = f"{found.gaps / found.frames:.0%} of the frames, " + (f"class {none}" if none else "ignored")
+    elif none and not found.of_class[names.index(none)]:
+        gaps = f"nothing, so class {none} has no frames (--none ignore leaves it out)"
+    else:
+        gaps = f"nothing; {none} is the class of nothing" if none else "nothing"
     rows = [
         (
             "segments",
             f"{len(every):,} of {found.recordings:,} recordings; {low:g} to {high:g} {unit}, median {middle:g}",
         ),
-        ("between them", gaps if found.gaps else "nothing"),
+        ("between them", gaps),
         ("several labels", f"{found.overlaps / found.frames:.0%} of the frames"),
     ]
     order = np.argsort([-count for count in found.of_class], kind="stable").tolist()
     shown = [i for i in order if found.of_class[i]]
-    shares = [f"{names[i]} {found.of_class[i] / found.frames:.1%} ({len(found.lengths[i])})" for i in shown[:12]]
+    shares = [f"{names[i]} {found.of_class[i] / found.frames:.1%} ({len(found.lengths[i]):,})" for i in shown[:12]]
     more = f" and {len(shown) - 12} more" if len(shown) > 12 else ""
     times = found.of_class[shown[0]] / found.of_class[shown[-1]]
     unequal = f"; {times:,.0f} times as many frames of {names[shown[0]]} as of {names[shown[-1]]}"
-    return [*rows, ("share of frames", f"{', '.join(shares)}{more}{unequal * (times >= UNEQUAL)}")]
+    return [*rows, ("share of frames (segments)", f"{', '.join(shares)}{more}{unequal * (times >= UNEQUAL)}")]
 
 
 def _spread(lengths: Sequence[float]) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """The exact engine: each frame goes through the network once, and the features are those of the complete recording."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -100,11 +100,13 @@ class ExactEngine:
         return scores_of(pools, logits, self.bodies, self.network.stride)
 
     @torch.inference_mode()
-    def ended(self) -> dict[Person, Scores]:
-        """The scores if no frame followed: also of the moments that wait for frames. Nothing changes."""
+    def ended(self, people: Collection[Person]) -> dict[Person, Scores]:
+        """Some people's scores if no frame followed: also of the moments that wait for frames. Nothing changes."""
         pools: dict[Person, Pool] = {}
         for group in self.groups:
             for place, person in enumerate(group.people):
+                if person not in people:
+                    continue
                 body = self.bodies[person]
                 rest = body.frames.rest()
                 pool = body.pool.copied()

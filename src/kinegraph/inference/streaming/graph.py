@@ -1,6 +1,6 @@
 """The exact engine without torch: an exported graph takes a frame of each person and his or her state."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -144,10 +144,10 @@ class GraphEngine:
         logits = np.stack([pool.mean() for pool in pools.values()])
         return scores_of(pools, logits, self.bodies, self.graph.stride)
 
-    def ended(self) -> dict[Person, Scores]:
-        """The scores if no frame followed: also of the moments that wait for frames. Nothing changes."""
-        states, pools = dict(self.states), dict[Person, Pool]()
-        rest = {person: body.frames.rest() for person, body in self.bodies.items()}
+    def ended(self, people: Collection[Person]) -> dict[Person, Scores]:
+        """Some people's scores if no frame followed: also of the moments that wait for frames. Nothing changes."""
+        states, pools = {person: self.states[person] for person in people}, dict[Person, Pool]()
+        rest = {person: self.bodies[person].frames.rest() for person in people}
         complete = self._moments(states, rest)
         for person, rows in self._ended(states).items():
             body = self.bodies[person]

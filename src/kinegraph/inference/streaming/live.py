@@ -51,17 +51,18 @@ class Live:
         """What is left when no frame follows; then the stream is as new."""
         answers = self.stream.finish()
         found = self._events(answers)
-        found += [event for watch in self.watches.values() for event in ended(watch, self.rule)]
         self.watches, self.counts = {}, {}
         return found
 
     def _events(self, answers: Sequence[StreamAnswer]) -> list[Happening]:
+        found = self._watched(answer for answer in answers if answer.last)
+        for person, end in self.stream.left.items():
+            found += ended(self.watches.pop(person, Watch(person)), self.rule, end)
+        return found + self._watched(answer for answer in answers if answer.new and not answer.last)
+
+    def _watched(self, answers: Iterable[StreamAnswer]) -> list[Happening]:
         found: list[Happening] = []
-        for person in self.watches.keys() - {answer.person for answer in answers}:
-            found += ended(self.watches.pop(person), self.rule)
         for answer in answers:
-            if not answer.new:
-                continue
             found.append(answer)
             watch = self.watches.get(answer.person, Watch(answer.person))
             if not watch.waiting or answer.middle > watch.waiting[-1][0]:

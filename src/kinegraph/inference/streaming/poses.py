@@ -2,10 +2,12 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
@@ -22,6 +24,11 @@ class Form:
     scored: bool
     image_size: tuple[int, int] | None = None
     fps: float | None = None
+
+    @property
+    def said(self) -> str:
+        """In words."""
+        return f"{'xyz'[: self.dimensions]} {'with' if self.scored else 'without'} scores"
 
     def clip(self, poses: Poses) -> SkeletonClip:
         """A clip of one person."""
@@ -68,3 +75,29 @@ def between(before: Poses, after: Poses, frames: int) -> Poses:
     share = (np.arange(1, frames + 1, dtype=np.float32) / (frames + 1))[:, None, None]
     both = before.any(-1, keepdims=True) & after.any(-1, keepdims=True)
     return ((before + share * (after - before)) * both).astype(np.float32)
+
+
+def array_of(values: object, name: str, axes: int) -> Float[np.ndarray, "..."]:
+    """People first, also where there is one. Raises ValueError for anything else."""
+    try:
+        array = np.asarray(values, np.float32)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} of a frame is a {type(values).__name__} that holds no array of numbers") from None
+    array = array[None] if array.ndim == axes - 1 else array
+    if array.ndim != axes:
+        shape = "(people, joints, channels)" if axes == 3 else "(people, joints)"
+        raise ValueError(f"{name} of a frame has shape {array.shape}, expected {shape}")
+    return array
+
+
+def ids_of(given: object, people: int) -> list[Hashable]:
+    """The ids as plain numbers or texts: tensors are never equal, so each frame's would be new people."""
+    try:
+        ids: list[Any] = [id_.item() if hasattr(id_, "item") else id_ for id_ in given]  # type: ignore[attr-defined]
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"ids are {quoted(given)}, expected one for each person") from None
+    if not all(isinstance(id_, Hashable) and id_ == id_ for id_ in ids):
+        raise ValueError(f"ids are {quoted(ids)}, expected numbers or texts")
+    if len(ids) != people or len(set(ids)) != len(ids):
+        raise ValueError(f"ids are {quoted(ids)}, expected one for each of {people} people, all different")
+    return ids

@@ -1,13 +1,16 @@
 """What is asked of frames while they come, by `kinegraph stream` and `serve`: a stream for each recording."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kinegraph.data.formats.json_frame import Frame, Head
+from kinegraph.data.normalize import set_upright
 from kinegraph.data.reading.clips.clip_columns import image_size_of
+from kinegraph.data.reading.clips.recordings import METRES
 from kinegraph.inference.clip_matching import kinds
 from kinegraph.inference.events import EventRule, none_class
 from kinegraph.inference.exported import Exported
@@ -17,6 +20,7 @@ from kinegraph.inference.streaming.stream import EngineName, Stream, StreamPreci
 from kinegraph.inference.timeline import frames_of, parsed_length
 from kinegraph.inference.trained_network import asked_of
 from kinegraph.messages import counted, did_you_mean, first_few
+from kinegraph.skeleton.geometry import Up
 from kinegraph.skeleton.layout import load_layout
 
 if TYPE_CHECKING:  # torch takes seconds to import, and an exported network does without it
@@ -26,6 +30,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and an exported network does
 Write = Callable[[Frame | Head], None]
 ALL = 2 / 3  # of --enter is --leave
 LOOKED_AT, OUTSIDE = 30, 1.2  # frames in which joints are compared with the picture, times its size that are too much
+MEASURED = 90  # frames whose mean time is compared with the frame rate
 LEAPS = 10  # frames in a row of which none follows the one before
 
 
@@ -71,7 +76,10 @@ class Session:
     noted: set[str] = field(default_factory=set)
     named: bool | None = None
     leaps: list[int] = field(default_factory=list)
+    took: list[float] = field(default_factory=list)
     precision: StreamPrecision = "32-true"
+    units: str | None = None
+    up: Up | None = None
 
     def __post_init__(self) -> None:
         asked = asked_of(self.model)
@@ -94,7 +102,7 @@ class Session:
         return self.fps or recording.head.fps or self.trained or USUAL_RATE
 
     def watch(self, recording: Played, frames: Iterator[Frame], write: Write | None) -> Iterator[list[Happening]]:
-        """What happens in each frame. Ctrl-C ends the recording; what is known then is given out.
+        """What happens in each frame. Ctrl-C and an error end the recording; what is known then is given out.
 
         write: takes every frame. Raises ValueError for a frame that does not fit the network.
         """
@@ -106,6 +114,10 @@ class Session:
                     yield happenings
         except KeyboardInterrupt:
             self.interrupted = True
+        except ValueError:
+            if self.live is not None:
+                yield self.live.finish()
+            raise
         if self.live is not None:
             yield self.live.finish()
         else:
@@ -121,7 +133,8 @@ class Session:
         number = self.last + 1 if frame.number is None else frame.number
         self._note_leaps(number)
         size = self.size or recording.head.image_size
-        frame = replace(in_pixels(self._named_alike(frame, number), self.dimensions, size), number=number)
+        frame = in_metres(self._named_alike(frame, number), self.units, self.up) if recording.live else frame
+        frame = replace(in_pixels(frame, self.dimensions, size), number=number)
         if self.sized and size and number < LOOKED_AT and len(frame.keypoint):
             self._note_outside(frame, size)
         if self.live is None:
@@ -135,7 +148,14 @@ class Session:
         if write is not None:
             write(frame)
         seen = frame.keypoint if len(frame.keypoint) else None
+        before = time.perf_counter()
         happenings = self.live.push(seen, frame.score, frame.ids, number)
+        self._note_late(time.perf_counter() - before, self.live.stream.fps or USUAL_RATE)
+        self._note_new(self.live.stream.notes)
+        if self.live.stream.left_out:
+            there, kept = len(frame.keypoint), self.live.stream.people
+            followed = "one is followed" if kept == 1 else f"{kept} are followed"
+            self._note_once("left out", f"frame {number} has {there} people, {followed}: --people {there} follows all")
         self.last = number
         return happenings
 
@@ -159,6 +179,18 @@ class Session:
         if about not in self.noted:
             self.noted.add(about)
             self.note(line)
+
+    def _note_late(self, took: float, fps: float) -> None:
+        """Say that frames take longer than they last: a source that does not wait is then answered ever later."""
+        self.took = [*self.took, took][-MEASURED:]
+        mean = sum(self.took) / MEASURED
+        if len(self.took) == MEASURED and mean > 1 / fps:
+            line = f"a frame takes {1000 * mean:.0f} ms here, and {fps:g} come a second: answers come later and later"
+            self._note_once("late", f"{line}; fewer --people, a longer --stride or a smaller network help")
+
+    def _note_new(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._note_once(line, line)
 
     def _note_outside(self, frame: Frame, size: tuple[int, int]) -> None:
         """Say that joints lie where no picture of that size has them."""
@@ -209,9 +241,7 @@ class Session:
                 f"below {self.doubted:.2%} an answer of these weights is rather none of the classes, and events begin "
                 f"from {self.enter:.0%} on; --enter {self.doubted:.4g} asks for as much"
             )
-        for line in (note for note in notes if note not in self.noted):
-            self.note(line)
-        self.noted |= set(notes)
+        self._note_new(notes)
         return Live(stream, self._rule(fps), self.count)
 
     def _rule(self, fps: float) -> EventRule:
@@ -235,6 +265,21 @@ def _share_little(asked: "Predictor", engine: EngineName) -> None:
     narrow = 0 < widest(asked.network) < WIDE
     if narrow or (engine != "window" and not isinstance(frame_by_frame(asked.network, asked.preprocessing), str)):
         torch.set_num_threads(1)
+
+
+def in_metres(frame: Frame, units: str | None, up: Up | None) -> Frame:
+    """A frame in space in metres and with y upward. units, up: of its coordinates, where they were given.
+
+    Raises ValueError for those of pictures.
+    """
+    if (units is None and up is None) or not len(frame.keypoint):
+        return frame
+    if frame.keypoint.shape[2] != 3 or units not in (None, *METRES):
+        given = f"--units {units}" if units is not None else f"--up {up}"
+        raise ValueError(f"{given}: frames of a program have units ({', '.join(METRES)}) and --up in space alone")
+    there = frame.keypoint.any(-1, keepdims=True)
+    place = set_upright(frame.keypoint[:, None] * np.float32(METRES[units or "m"]), up or "y")[:, 0]
+    return replace(frame, keypoint=place * there)
 
 
 def in_pixels(frame: Frame, dimensions: int, image_size: tuple[int, int] | None) -> Frame:

@@ -1,15 +1,16 @@
 """`kinegraph.Stream`: a frame goes in, and probabilities for each person come out, while it happens."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.data.reading.clips.conventions import LAYOUTS
 from kinegraph.data.tracking import Follower
 from kinegraph.inference.exported import Exported
 from kinegraph.inference.inputs import differences
@@ -17,7 +18,18 @@ from kinegraph.inference.prediction import Prediction, size_of
 from kinegraph.inference.streaming.causal import waits
 from kinegraph.inference.streaming.graph import FrameGraph, GraphEngine, frame_graph
 from kinegraph.inference.streaming.lengths import Lengths, lengths_of
-from kinegraph.inference.streaming.poses import Form, Person, Poses, Scores, Someone, between, form_of, poses_of
+from kinegraph.inference.streaming.poses import (
+    Form,
+    Person,
+    Poses,
+    Scores,
+    Someone,
+    array_of,
+    between,
+    form_of,
+    ids_of,
+    poses_of,
+)
 from kinegraph.inference.streaming.window import WindowEngine
 from kinegraph.inference.trained_network import asked_of, check_one_class, placed_asked
 from kinegraph.messages import quoted
@@ -43,7 +55,7 @@ class StreamAnswer:
 
     person: the id that was given, or a number from 1 on. frame: the frame that was pushed. start, stop: the frames that
     the answer rests on, stop not included. lost: frames since the person was last seen. new: whether this frame changed
-    the answer.
+    the answer. last: nothing follows, as the person has left or the stream has ended.
     """
 
     person: Person
@@ -53,6 +65,7 @@ class StreamAnswer:
     prediction: Prediction
     lost: int = 0
     new: bool = True
+    last: bool = False
 
     @property
     def middle(self) -> int:
@@ -126,16 +139,14 @@ class Stream:
             self._exact, line = in_bf16(cast("Predictor", asked), network, people, self.lengths.window)
             self.notes += (line,) if line else ()
         self.left_out = 0
+        self.left: dict[Person, int] = {}  # with the last frame; until which frame each was seen
         self.layout = asked.layout if layout is None else load_layout(layout)
         self.image_size = None if image_size is None else size_of(image_size)
         if self.image_size is None and asked.preprocessing.normalize == "image":
             raise ValueError("the network needs the size of the pictures: give image_size, such as (1920, 1080)")
         self._compare, self._compared = compare, list[np.ndarray]()
-        self._form: Form | None = None
-        self._running: ExactEngine | GraphEngine | WindowEngine | None = None
-        self._follower = Follower(self.lengths.gap + 1)
-        self._someone: dict[Person, Someone] = {}
-        self._frame = -1
+        self._form, self._frame = cast(Form | None, None), -1
+        self._forget()
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -160,7 +171,8 @@ class Stream:
         ids: Iterable[Hashable] | None = None,
         frame: int | None = None,
     ) -> list[StreamAnswer]:
-        """The answers for everybody who is there, or was within the gap, and of whom there are answers.
+        """The answers for everybody who is there, or was within the gap, and of whom there are answers. Those who have
+        been away for longer leave: their last answers come first.
 
         keypoint: (people, joints, channels) or one person's (joints, channels), in the coordinates of the training. A
             joint that was not seen is zero. None: nobody was seen.
@@ -173,8 +185,8 @@ class Stream:
         form = self._form
         if clip is not None:
             form = form_of(clip)
-            if self._form not in (None, form):
-                raise ValueError(f"frame {number} has {_said(form)}, the frames before have {_said(self._form)}")
+            if self._form is not None and self._form != form:
+                raise ValueError(f"frame {number} has {form.said}, the frames before have {self._form.said}")
             self._compare_once(clip)
         found = {} if clip is None else self._people(clip, ids, number)
         return self._advanced(found, number, form)
@@ -182,16 +194,20 @@ class Stream:
     def peek(self) -> list[StreamAnswer]:
         """The answers if the stream ended now, of everybody. Nothing changes. The exact engine takes some milliseconds
         for it: it computes the moments that wait for later frames."""
-        ended = {} if self._running is None else self._running.ended()
-        return [self._answer(person, ended[person], new=True) for person in self._someone if person in ended]
+        return self._ended(self._someone)
 
     def finish(self) -> list[StreamAnswer]:
         """The last answers; then the stream is as new."""
         answers = self.peek()
-        fresh = Follower(self.lengths.gap + 1)
-        self._running, self._form, self._someone, self._frame, self._follower = None, None, {}, -1, fresh
-        self._compared = []
+        self.left = {person: state.seen + 1 for person, state in self._someone.items()}
+        self._forget()
+        self._form, self._frame, self._compared = None, -1, []
         return answers
+
+    def _forget(self) -> None:
+        self._running: ExactEngine | GraphEngine | WindowEngine | None = None
+        self._someone: dict[Person, Someone] = {}
+        self._follower = Follower(self.lengths.gap + 1)
 
     def seen(self) -> dict[Person, Float[np.ndarray, "V C"]]:
         """The poses of the last frame, of the people who are followed."""
@@ -239,14 +255,19 @@ class Stream:
         """The people of a frame as a clip of one frame that fits the network, and their ids."""
         if keypoint is None:
             return None, None
-        place = _array(keypoint, "keypoint", 3)
-        scores = None if score is None else _array(score, "score", 2)
-        ids = None if ids is None else _ids(ids, len(place))
+        place = array_of(keypoint, "keypoint", 3)
+        scores = None if score is None else array_of(score, "score", 2)
+        ids = None if ids is None else ids_of(ids, len(place))
         there = np.asarray(place.any((1, 2)))
         if not there.any():
             return None, None
         if scores is not None and scores.shape != place.shape[:2]:
             raise ValueError(f"score has shape {scores.shape}, expected {place.shape[:2]}")
+        if place.shape[1] != len(self.layout):
+            others = LAYOUTS.get(place.shape[1], ())
+            hint = f": --layout {' or '.join(others)}, with --map-layout for its joints by name" if others else ""
+            has = f"layout '{self.layout.name}' has {len(self.layout)}"
+            raise ValueError(f"frame {self._frame + 1} has {place.shape[1]} joints, {has}{hint}")
         kept = None if scores is None else scores[there][:, None]
         clip = SkeletonClip(
             place[there][:, None], self.layout, f"frame {self._frame + 1}", score=kept, image_size=self.image_size
@@ -260,10 +281,14 @@ class Stream:
             return
         seen = [*self._compared, clip.keypoint[:1]]
         if len(seen) == COMPARED:
-            frames = replace(clip, keypoint=np.concatenate(seen, axis=1), score=None, fps=self.fps)
-            wrong = differences(self._asked, [frames]).wrong
-            if wrong:  # the frame is not kept, so that the next one is refused, too
-                raise ValueError(f"{'; '.join(wrong)} (compare=False takes the frames as they are)")
+            frames = replace(clip, keypoint=np.concatenate(seen, axis=1), score=None)
+            found = differences(self._asked, [frames])
+            if found.wrong:  # the frame is not kept, so that the next one is refused, too; no answer is left
+                self._forget()
+                error = ValueError("; ".join(found.wrong))
+                error.add_note("compare=False takes the frames as they are")
+                raise error
+            self.notes += tuple(line for line in found.notes if line not in self.notes)
             seen.append(clip.keypoint[:1])
         self._compared = seen
 
@@ -295,8 +320,8 @@ class Stream:
             for person, state in self._someone.items()
             if number - state.seen > self.lengths.gap + (person in found)
         ]
-        for person in gone:
-            del self._someone[person]
+        answers = self._ended(gone)
+        self.left = {person: self._someone.pop(person).seen + 1 for person in gone}
         if form is None:
             return []
         self._running = self._running or self._engine(form)
@@ -307,8 +332,15 @@ class Stream:
         for person, scores in changed.items():
             self._someone[person].scores = scores
         known = self._someone.items()
-        return [
+        return answers + [
             self._answer(person, state.scores, person in changed) for person, state in known if state.scores is not None
+        ]
+
+    def _ended(self, people: Collection[Person]) -> list[StreamAnswer]:
+        """The answers of some people if no frame follows."""
+        ended = self._running.ended(people) if self._running is not None and people else {}
+        return [
+            replace(self._answer(person, ended[person], new=True), last=True) for person in people if person in ended
         ]
 
     def _filled(self, person: Person, poses: Poses, number: int) -> Poses:
@@ -366,33 +398,3 @@ def _check_options(fps: float | None, people: int, engine: str, precision: str) 
         raise ValueError(f"people is {quoted(people)}, expected a number, at least 1")
     if engine not in get_args(EngineName):
         raise ValueError(f"engine is {quoted(engine)}, expected auto, exact or window")
-
-
-def _array(values: object, name: str, axes: int) -> Float[np.ndarray, "..."]:
-    """People first, also where there is one. Raises ValueError for anything else."""
-    try:
-        array = np.asarray(values, np.float32)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} of a frame is a {type(values).__name__} that holds no array of numbers") from None
-    array = array[None] if array.ndim == axes - 1 else array
-    if array.ndim != axes:
-        shape = "(people, joints, channels)" if axes == 3 else "(people, joints)"
-        raise ValueError(f"{name} of a frame has shape {array.shape}, expected {shape}")
-    return array
-
-
-def _ids(given: object, people: int) -> list[Hashable]:
-    """The ids as plain numbers or texts: tensors are never equal, so each frame's would be new people."""
-    try:
-        ids: list[Any] = [id_.item() if hasattr(id_, "item") else id_ for id_ in given]  # type: ignore[attr-defined]
-    except (TypeError, ValueError, RuntimeError):
-        raise ValueError(f"ids are {quoted(given)}, expected one for each person") from None
-    if not all(isinstance(id_, Hashable) and id_ == id_ for id_ in ids):
-        raise ValueError(f"ids are {quoted(ids)}, expected numbers or texts")
-    if len(ids) != people or len(set(ids)) != len(ids):
-        raise ValueError(f"ids are {quoted(ids)}, expected one for each of {people} people, all different")
-    return ids
-
-
-def _said(form: Form) -> str:
-    return f"{'xyz'[: form.dimensions]} {'with' if form.scored else 'without'} scores"

@@ -3,7 +3,7 @@
 It takes every network and every recipe, and costs a clip each time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -59,9 +59,11 @@ class WindowEngine:
             for person, row in found.items()
         }
 
-    def ended(self) -> dict[Person, Scores]:
-        """The scores of the latest frames of everybody. Nothing changes."""
-        return self.forked()._asked()
+    def ended(self, people: Collection[Person]) -> dict[Person, Scores]:
+        """The scores of the latest frames of some people. Nothing changes."""
+        other = self.forked()
+        other.drop(other.people.keys() - set(people))
+        return other._asked()
 
     def drop(self, people: Iterable[Person]) -> None:
         """Forget some people."""
