@@ -58,6 +58,7 @@ OF_TESTS = {
     "deeplabcut": lambda folder, it: written(folder / "mice.csv", it.TWO),
     "detectron": lambda folder, it: written(folder / "walk.json", it.instances()),
     "florence": lambda folder, it: written(folder / "Florence_dataset_WorldCoordinates.txt", it.ROWS),
+    "split-tables": lambda folder, it: it.write(folder / "take1"),
     "frame-arrays": lambda folder, it: it.write(folder / "take1", it.FRAMES),
     "irds": lambda folder, it: written(folder / "303_18_4_10_1_stand.txt", it.RAW),
     "json_lines": lambda folder, it: it.walk(folder / "walk.jsonl"),

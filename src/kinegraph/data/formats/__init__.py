@@ -74,6 +74,7 @@ from kinegraph.data.formats import (
     smarthome,
     smpl,
     smpl_tracks,
+    split_tables,
     table,
     tfrecord,
     trc,
@@ -122,7 +123,7 @@ FORMATS: tuple[ModuleType, ...] = (
     json_lines, sleap, deeplabcut, nw_ucla, msr, msr_daily, kard, kimore, utkinect, utd_mhad, uav_human, smarthome,
     florence, cad, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap, c3d, vicon, motive, qualisys, mvnx, visual3d, amc,
     videopose3d, coco, mars, alphapose, mmpose, yolo, mediapipe, video, panoptic, detectron, smpl, anipose,
-    movement, aist, clip_arrays, frame_arrays, smpl_tracks,
+    movement, aist, clip_arrays, frame_arrays, smpl_tracks, split_tables,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 ALIASES: dict[str, tuple[str, dict[str, object]]] = {

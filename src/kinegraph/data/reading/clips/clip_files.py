@@ -184,6 +184,15 @@ def said_by_folders(
     return classes, [(label, {split: part[clip] for split, part in parts.items()}) for clip, label in numbered.items()]
 
 
+def said_of_folders(
+    places: Sequence[tuple[str, ...]],
+) -> tuple[tuple[str, ...], list[tuple[int | None, dict[str, str]]]]:
+    """The same of clips that are folders: their own is no class, but may be a person, as in walk/s01."""
+    levels = levels_of(places)
+    people = levels.label is not None and levels.subject == min(map(len, places), default=0) - 1
+    return said_by_folders(places if people else [folders[:-1] for folders in places])
+
+
 def with_split(files: Sequence[ClipFile]) -> list[ClipFile]:
     """The files; a fifth of clips without class and part becomes "val", as a table of segments may label them."""
     if any(file.splits for file in files):
