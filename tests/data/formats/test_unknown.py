@@ -41,6 +41,7 @@ def zipped(*names):
         (b"glTF\2\0\0\0\xff", "a 3D scene (glTF binary, .glb or .vrm); export its motion as BVH"),
         (b"#ROSBAG V2.0\n", "a ROS bag; write its skeletons as CSV or JSON"),
         (b"SQLite format 3\0\xff", "an SQLite database, such as a ROS 2 bag"),
+        (b"TDSm\x0e\0\0\0\xff", "a file of LabVIEW (TDMS); save it as CSV, one row per frame"),
         (bytes(257) + b"ustar\xff", "an archive (tar); unpack it first"),
         (b"\0\xff\xfe\x01", "a binary file of 4 bytes"),
     ],
@@ -116,6 +117,15 @@ def test_addresses_and_cameras_are_no_files(path, way):
         ("train.txt", "a_1.png\t1.5\t2.5\t3.5\n", "joints beside names of pictures, as BigHand2.2M has them"),
         ("walk.gltf", '{"asset": {"version": "2.0"}}', "a 3D scene; export its motion as BVH"),
         ("walk.binarypb", b"\x0a\x12\x08\x01", "a protocol buffer, which says nothing without its definition; write"),
+        ("walk.RData", gzip.compress(b"RDX3\nX\n"), "a file of R; save its table by write.csv, one row per frame"),
+        ("A_TRAIN.ts", "#a\n@dimensions 75\n@data\n1,2:3,4:walk\n", "series of the UEA archive; x, y = load_from_ts"),
+        ("joint.txt", "500\n" + " ".join(["-1.5"] * 63) + "\n", "MSRA's joints of a hand; save the rows behind the"),
+        ("annot.mat", b"MATLAB 5.0 MAT-file" + bytes(200), "MPI-INF-3DHP's joints; save annot3[0, 0].reshape(-1, 28"),
+        (
+            "call.json",
+            '{"u0": {"bboxes": [[0.1, 0.2, 0.3, 0.4]], "landmarks": [[[0.5, 0.5], [0.4, 0.4]]], "leading_hand": "l"}}',
+            "HaGRID's annotations, a single picture each; save landmarks and labels",
+        ),
         ("walk.eaf", "<ANNOTATION_DOCUMENT/>", "a file of what happens when, without joints; give the recordings"),
         (
             "walk.srt",
