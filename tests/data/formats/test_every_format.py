@@ -53,6 +53,7 @@ OF_TESTS = {
     "bvh": lambda folder, it: written(folder / "walk.bvh", it.WALK),
     "c3d": lambda folder, it: it.write(folder / "walk.c3d"),
     "cad": lambda folder, it: it.written(folder / "0512164529.txt"),
+    "chalearn": lambda folder, it: it.write(folder),
     "clip-arrays": lambda folder, it: packed(folder / "all.npz", x=it.CLIPS, y=it.LABELS),
     "coco": lambda folder, it: written(folder / "a.json", it.coco(it.walking())),
     "deeplabcut": lambda folder, it: written(folder / "mice.csv", it.TWO),

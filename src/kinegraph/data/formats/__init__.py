@@ -37,6 +37,7 @@ from kinegraph.data.formats import (
     bvh,
     c3d,
     cad,
+    chalearn,
     clip_arrays,
     coco,
     deeplabcut,
@@ -124,6 +125,7 @@ FORMATS: tuple[ModuleType, ...] = (
     florence, cad, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap, c3d, vicon, motive, qualisys, mvnx, visual3d, amc,
     videopose3d, coco, mars, alphapose, mmpose, yolo, mediapipe, video, panoptic, detectron, smpl, anipose,
     movement, aist, clip_arrays, frame_arrays, smpl_tracks, split_tables,
+    chalearn,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 ALIASES: dict[str, tuple[str, dict[str, object]]] = {
