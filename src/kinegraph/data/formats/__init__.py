@@ -42,6 +42,7 @@ from kinegraph.data.formats import (
     coco,
     deeplabcut,
     detectron,
+    egait,
     florence,
     folder,
     frame_arrays,
@@ -51,6 +52,7 @@ from kinegraph.data.formats import (
     kimore,
     kinect,
     leap,
+    mabe,
     mars,
     mediapipe,
     mmpose,
@@ -125,7 +127,7 @@ FORMATS: tuple[ModuleType, ...] = (
     florence, cad, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap, c3d, vicon, motive, qualisys, mvnx, visual3d, amc,
     videopose3d, coco, mars, alphapose, mmpose, yolo, mediapipe, video, panoptic, detectron, smpl, anipose,
     movement, aist, clip_arrays, frame_arrays, smpl_tracks, split_tables,
-    chalearn,
+    chalearn, egait, mabe,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 ALIASES: dict[str, tuple[str, dict[str, object]]] = {
