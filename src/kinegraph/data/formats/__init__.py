@@ -92,7 +92,7 @@ from kinegraph.data.formats import (
     yolo,
 )
 from kinegraph.data.formats.data_frames import as_file, is_frame
-from kinegraph.data.formats.unknown import advice, contents, not_here
+from kinegraph.data.formats.unknown import advice, check_suffix, contents, not_here
 from kinegraph.data.reading.clips.clip_columns import image_size_of
 from kinegraph.data.reading.clips.clip_files import line_on_folders
 from kinegraph.data.reading.clips.recordings import Item, Recordings, check_readable, with_somebody
@@ -290,7 +290,7 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
             hint = did_you_mean(format.lower(), known) or f"; leave it out, or give one of {', '.join(known)}"
             raise ValueError(f"there is no format '{format}'{hint}")
         module = BY_NAME[name]
-        _check_suffix(module, path)
+        check_suffix(module, path, FORMATS)
         return module, "named by --format", fixed
     if not path.exists():
         raise ValueError(f"there is no file or folder {path}{not_here(path)}")
@@ -327,17 +327,6 @@ def _claims(path: Path, modules: Sequence[ModuleType]) -> list[tuple[ModuleType,
         if not claims and module in modules and (reason := module.detect(path)):
             claims = [(module, reason)]
     return claims
-
-
-def _check_suffix(module: ModuleType, path: Path) -> None:
-    """Raises ValueError for a file whose name ends like those of another format only."""
-    suffix = path.suffix.lower()
-    others = [other.NAME for other in FORMATS if suffix in other.SUFFIXES]
-    if path.is_file() and module.SUFFIXES and suffix not in module.SUFFIXES and others and module.NAME not in others:
-        raise ValueError(
-            f"{path} is no file for {module.NAME}, which reads {', '.join(module.SUFFIXES)}; "
-            f"did you mean '{others[0]}'?"
-        )
 
 
 # ---- options ---------------------------------------------------------------------------------------------------------

@@ -104,6 +104,17 @@ def advice(path: Path, formats: Sequence[ModuleType]) -> str:
     return "docs/formats.md shows what is read"
 
 
+def check_suffix(module: ModuleType, path: Path, formats: Iterable[ModuleType]) -> None:
+    """Raises ValueError for a file whose name ends like those of another format only."""
+    suffix = path.suffix.lower()
+    others = [other.NAME for other in formats if suffix in other.SUFFIXES]
+    if path.is_file() and module.SUFFIXES and suffix not in module.SUFFIXES and others and module.NAME not in others:
+        raise ValueError(
+            f"{path} is no file for {module.NAME}, which reads {', '.join(module.SUFFIXES)}; "
+            f"did you mean '{others[0]}'?"
+        )
+
+
 def right_ending(path: Path, formats: Iterable[ModuleType]) -> str | None:
     """The ending with which a format would know a file; None where none does."""
     if not path.is_file():

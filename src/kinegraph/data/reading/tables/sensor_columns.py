@@ -120,3 +120,15 @@ def people(joints: Sequence[str]) -> list[tuple[str, str]] | None:
         if len(split) == len(joints) and len(each) > 1 and alike and are_joints(names):
             return split
     return None
+
+
+def is_turn(x: str, columns: Sequence[str]) -> bool:
+    """Whether a column of x belongs to a quaternion, as one of w stands beside it."""
+    with_w = {f"{x[:i]}w{x[i + 1 :]}".lower() for i, letter in enumerate(x) if letter in "xX"}
+    return not with_w.isdisjoint(map(str.lower, columns))
+
+
+def scored_row(row: list[str], place: int, axes: Sequence[int]) -> list[str]:
+    """A row with the score of its state; a joint that is not tracked has no place."""
+    score = state_score(row[place])
+    return [score if i == place else "" if score == "0" and i in axes else cell for i, cell in enumerate(row)]
