@@ -299,7 +299,7 @@ def left_out(header: Sequence[str]) -> list[str]:
     return [name for place, name in enumerate(header) if place not in used | kept and not INDEX.fullmatch(name)]
 
 
-def may_bescored_row(path: Path) -> bool:
+def may_be_scored(path: Path) -> bool:
     """Whether the third number of a joint may be its score, as no name of a column says what it is."""
     header = next(csv_lines(path), (1, []))[1]
     return are_numbered(header, wide_joints(header))
