@@ -154,7 +154,7 @@ def test_one_side_of_a_body_stays_that_side(tmp_path):
     assert sorted(there) == sorted(names)
 
 
-@pytest.mark.parametrize("form", ["{}_{:03}", "{}_{:03}.jpg", "{}.{}"])
+@pytest.mark.parametrize("form", ["{}_{:03}", "{}_{:03}.jpg", "{}-{}"])
 def test_names_of_pictures_in_the_column_of_frames(tmp_path, form):
     """walk_003 is frame 3 of clip walk; ids that count nothing are refused with the way."""
     joints = load_layout("coco17").joints
