@@ -17,10 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from kinegraph.commands.inspect_trained import is_run, look_at_result, look_at_trained
+from kinegraph.commands.reading import opened_lines
 from kinegraph.data.checks import Expected, Finding, findings, problem, upward
 from kinegraph.data.clip_summary import ClipSummary, likely_layout, summarize, units_of
 from kinegraph.data.dataset_write import FILES, checked_class_names
-from kinegraph.data.folders import listed_once
+from kinegraph.data.folders import listed_once, opening
 from kinegraph.data.formats import BY_NAME, COMMON, options_of, recognise, recordings
 from kinegraph.data.formats.padded import read_labels
 from kinegraph.data.formats.unknown import not_here
@@ -149,7 +150,8 @@ def _open(path: Path, format: str | None, options: Mapping[str, Any]) -> Recordi
     """The recordings of a path with their faults among the clips. Raises ValueError where nothing can be read."""
     recognised = recognise(path, format)
     known = {key: value for key, value in options.items() if key in options_of(recognised[0]) or key in COMMON}
-    return recordings(path, format, on_fault="keep", recognised=recognised, **known)
+    with opening(opened_lines(path)):
+        return recordings(path, format, on_fault="keep", recognised=recognised, **known)
 
 
 def _labels(path: Path) -> Recordings | None:

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.folders import files_ending
+from kinegraph.data.folders import files_ending, one_by_one
 from kinegraph.data.formats.json_lines import lists_bodies
 from kinegraph.data.formats.landmark_clips import facts_in, named_clips, said_of_clips, unpickled
 from kinegraph.data.formats.smpl import has_parameters
@@ -180,7 +180,7 @@ def read(
     if "face" in (parts or ()):
         raise ValueError("MediaPipe's face of 468 points has no layout here; give --parts body hands")
     files = [path] if path.is_file() else list(filter(_has_landmarks, files_ending(path, ENDINGS)))
-    contents = {it: unpickled(it) if it.suffix.lower() in PICKLES else read_records(it) for it in files}
+    contents = {it: unpickled(it) if it.suffix.lower() in PICKLES else read_records(it) for it in one_by_one(files)}
     if path.is_file() and (clips := named_clips(contents[path], path.stem)):
         recordings = {name: replace(_read(clip, path, hands), cells=facts_in(clip)) for name, clip in clips.items()}
     else:

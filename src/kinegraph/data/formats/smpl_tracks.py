@@ -30,7 +30,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from kinegraph.data.folders import files_ending
+from kinegraph.data.folders import files_ending, one_by_one
 from kinegraph.data.formats.smpl import BODY, COUNTS, JOINTS, SMPL24
 from kinegraph.data.reading.clips.clip_files import some_below
 from kinegraph.data.reading.clips.recordings import Recordings
@@ -114,7 +114,7 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
     whole = {file.parent for file in files if file.name == VIDEO_OF_ROMP}
     found: dict[str, Pictures] = {}
     own, ghosts, in_scene, placed = None, 0, False, False
-    for file in files:
+    for file in one_by_one(files):
         name = file.stem if path.is_file() else file.relative_to(path).with_suffix("").as_posix()
         content = load_npz_object(file, OF_ROMP) if file.suffix.lower() == ".npz" else load_objects(file)
         if _is_picture(content):  # one of ROMP

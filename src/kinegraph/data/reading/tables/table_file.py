@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
-from kinegraph.data.folders import files_below
+from kinegraph.data.folders import files_below, one_by_one
 from kinegraph.data.reading.clips.clip_columns import ALIASES, labels_from, named_columns, plain_column
 from kinegraph.data.reading.clips.clip_files import levels_of
 from kinegraph.data.reading.clips.recordings import UNITS
@@ -104,7 +104,7 @@ def open_table(
     """
     if path.is_dir():
         paths = tables_below(path)
-        return _joined(path, paths, [open_table(it, layout, people, expected, label) for it in paths])
+        return _joined(path, paths, [open_table(it, layout, people, expected, label) for it in one_by_one(paths)])
     as_rows = path.suffix.lower() in TABLES and not _has_a_clip_a_row(path)
     if as_rows or (path.suffix.lower() in JSON and columns_of_table(path)):
         found = scan(path, label)
