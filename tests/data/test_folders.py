@@ -71,5 +71,5 @@ def test_who_opens_many_files_before_the_first_clip_is_followed(tmp_path):
         (tmp_path / f"{number}.csv").write_text(f"frame,joint,x,y\n{rows}")
     seen = []
     with opening(lambda done, of: seen.append((done, of))):
-        recordings(tmp_path)
+        recordings(tmp_path, layout="coco17")
     assert seen == [(0, 3), (1, 3), (2, 3)]
