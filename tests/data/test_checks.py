@@ -123,6 +123,14 @@ def test_clips_of_one_frame_and_clips_in_which_nobody_moves():
     assert kinds(clips)["empty"] == (CLIPS[2].name,)
 
 
+def test_a_first_person_who_is_in_no_frame_is_noted():
+    """As of --bodies rows, where a network of one person would see nobody."""
+    body = CLIPS[0].keypoint[:1]
+    clip = found(CLIPS[0], keypoint=np.concatenate([np.zeros_like(body), body]))
+    assert kinds([clip, *map(found, CLIPS[1:])], severity="note")["second"] == (CLIPS[0].name,)
+    assert "second" not in kinds(map(found, CLIPS), severity="note")
+
+
 def test_a_subject_on_both_sides_matters_where_the_split_is_by_subject():
     few = [found(clip) for clip in CLIPS]
     few[0] = replace(few[0], splits={"own": "val"})

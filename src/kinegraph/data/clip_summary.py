@@ -31,7 +31,8 @@ class ClipSummary:
     shape: people, frames, joints, channels. axes: the order that its axes seem to have, where it is another one.
     flat: whether published files have this layout in 2D only; True where the layout is unknown.
     present: number of people who are not all zero. missing: share of the joints of present people that are zero.
-    nobody: share of frames without people. never: joints that are zero in all frames. still: all frames are equal.
+    nobody: share of frames without people. second: the first person is in no frame, another one is.
+    never: joints that are zero in all frames. still: all frames are equal.
     largest: the largest absolute coordinate. size: of a body, median over frames, in the clip's units.
     needs: what cleaning would change. upward: from feet to head, median over frames. bone: median length of a bone as a
         share of size. course: poses over time, by which clips are compared, see `repeats`.
@@ -51,6 +52,7 @@ class ClipSummary:
     present: int = 0
     missing: float = 0.0
     nobody: float = 0.0
+    second: bool = False
     never: Bool[np.ndarray, "V"] | None = None
     still: bool = False
     largest: float = 0.0
@@ -130,6 +132,7 @@ def _measure(keypoint: Float[np.ndarray, "M T V C"], layout: JointLayout | None)
         **_body(some, some.any(2), layout),
         "missing": float(1 - times_seen.sum() / (there.sum() * len(times_seen))),
         "nobody": float(1 - there.any(0).mean()),
+        "second": not there[0].any(),
         "never": times_seen == 0,
         "still": not moved and keypoint.shape[1] > 1,
         "largest": float(max(high.max(), -low.min(), 0)),
