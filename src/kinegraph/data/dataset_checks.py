@@ -22,8 +22,8 @@ from kinegraph.skeleton.geometry import extent, seen
 
 KINDS = (
     "scale", "units", "empty", "nobody", "second", "one_frame", "still", "duplicate_content", "near_duplicate",
-    "two_labels", "shared_subjects", "frame_rates", "no_part", "no_split", "names", "class_not_in_train", "rare_class", "few_clips",
-    "unlabelled",
+    "two_labels", "shared_subjects", "frame_rates", "no_part", "no_split", "names", "class_not_in_train", "rare_class",
+    "few_clips", "unlabelled",
 )  # fmt: skip
 CLIPS_NAMED = 3
 
