@@ -351,3 +351,27 @@ def test_frames_of_keraal_stand_under_numbers_such_as_1_0(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"positions": frames}))
     (clip,) = recordings(tmp_path / "a.json", image_size="100x100").clips
     np.testing.assert_allclose(clip.keypoint[0], expected * 100, rtol=1e-5)
+
+
+@pytest.mark.parametrize("camel", [True, False])
+def test_people_of_google_s_video_intelligence(tmp_path, camel):
+    """Two people, the second from 0.2 s on; times are texts such as 0.1s."""
+    joints, expected = load_layout("coco17").joints, landmarks(4)[:, :17, :2]
+
+    def spelt(name):
+        first, *rest = name.split("_")
+        return first + "".join(map(str.title, rest)) if camel else name
+
+    def seen(t, shift):
+        points = [
+            {"name": name, "point": {"x": x + shift, "y": y}, "confidence": 0.8}
+            for name, (x, y) in zip(joints, expected[t].tolist(), strict=True)
+        ]
+        return {spelt("time_offset"): f"{t / 10:g}s", "landmarks": points}
+
+    tracks = [{spelt("timestamped_objects"): [seen(t, 0.1 * who) for t in range(2 * who, 4)]} for who in (0, 1)]
+    content = {spelt("annotation_results"): [{spelt("person_detection_annotations"): [{"tracks": tracks}]}]}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    (clip,) = recordings(tmp_path / "a.json", image_size="100x100", layout="coco17").clips
+    assert (clip.fps, clip.keypoint.any((2, 3)).tolist()) == (10, [[True] * 4, [False, False, True, True]])
+    np.testing.assert_allclose(clip.keypoint[1, 2:], (expected[2:] + [0.1, 0]) * 100, rtol=1e-5)

@@ -126,6 +126,27 @@ def test_addresses_and_cameras_are_no_files(path, way):
             '{"u0": {"bboxes": [[0.1, 0.2, 0.3, 0.4]], "landmarks": [[[0.5, 0.5], [0.4, 0.4]]], "leading_hand": "l"}}',
             "HaGRID's annotations, a single picture each; save landmarks and labels",
         ),
+        (
+            "a.json",
+            '[{"event_uuid": "1", "freeze_frame": [{"location": [60.1, 40.2]}]}]',
+            "places of players, a point each",
+        ),
+        (
+            "a.json",
+            '[{"frame": 1, "data": [{"x": 1, "y": 2, "trackable_object": 7}]}]',
+            "places of players, a point each",
+        ),
+        ("a.json", '{"Persons": [{"Person": {"BoundingBox": {"Width": 0.1}}}]}', "boxes of people and faces (Amazon"),
+        ("a.json", '[{"name": ["elbow"], "position": [0.1], "velocity": [0]}]', "the state of a robot's joints (ROS)"),
+        ("a.jsonl", '{"op": "publish", "topic": "/a", "msg": {"joints": []}}\n', "messages of rosbridge; save the msg"),
+        (
+            "a.json",
+            json.dumps({"frames": [{"joints": {"head": [1.0] * 16}}]}),
+            "transforms of joints (ARKit), matrices",
+        ),
+        ("a.csv", "gameId,playId,nflId,frameId,x,y\n1,2,3,4,5,6\n", "places of players, a point each"),
+        ("arm.urdf", "<robot name='arm'/>", "a model of a robot without motion; write the transforms of its links"),
+        ("vmc.txt", "0.0 /VMC/Ext/Bone/Pos Hips 0 1 0 0 0 0 1\n", "messages of the VMC protocol: turns of bones"),
         ("walk.eaf", "<ANNOTATION_DOCUMENT/>", "a file of what happens when, without joints; give the recordings"),
         (
             "walk.srt",
@@ -210,3 +231,12 @@ def test_a_damaged_npz_is_no_file_of_matlab(tmp_path):
         with pytest.raises(ValueError, match=r"cut\.npz") as caught:
             recordings(written(tmp_path / "cut.npz", content))
         assert ".mat" not in str(caught.value)
+
+
+def test_features_of_other_projects_are_named(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((5, 263), np.float32))
+    with pytest.raises(ValueError, match=r"f4 \(5, 263\), features of HumanML3D: its folder new_joints has the joints"):
+        recordings(tmp_path / "a.npy")
+    np.save(tmp_path / "b.npy", np.random.default_rng(0).normal(size=(5, 553, 3)))
+    with pytest.raises(ValueError, match="MediaPipe's body, hands and face save the first 33"):
+        recordings(tmp_path / "b.npy")

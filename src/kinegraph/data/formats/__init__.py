@@ -255,6 +255,8 @@ def _read_by(
     except ValueError as error:
         if reason.startswith(BY_ENDING) and getattr(error, "kind", "") not in SAID:  # no format knew the file
             error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")
+        if getattr(error, "kind", "") == "empty" and (known := known_by_name(path)):
+            error = FormatError("unknown", f"{path} is {known}")
         raise _named(path, options, error) from None
     found = replace(found, clips=with_somebody(found.clips))
     rest = {name: value for name, value in options.items() if name not in own}

@@ -42,7 +42,7 @@ from kinegraph.data.reading.clips.openpose_parts import Part, holistic
 from kinegraph.data.reading.clips.recordings import Item, Recordings, fault_of
 from kinegraph.data.reading.faults import FormatError, nobody
 from kinegraph.data.reading.files.columnar import COLUMNAR
-from kinegraph.data.reading.files.file_kinds import OF_HAGRID
+from kinegraph.data.reading.files.file_kinds import is_other_json
 from kinegraph.data.reading.files.json_rows import TEXTS, first_record, read_records
 from kinegraph.data.reading.joints.detections import frame_numbers, picture_number, sides
 from kinegraph.data.reading.joints.landmark_points import PLACES
@@ -123,7 +123,7 @@ def _has_landmarks(file: Path) -> bool:
         return False
     with file.open("rb") as content:
         head = content.read(HEAD)
-    if any(word in head for word in OTHERS) or OF_LISTS.search(head) or OF_HAGRID.search(head):
+    if any(word in head for word in OTHERS) or OF_LISTS.search(head) or is_other_json(head):
         return False
     has_x_and_y = all(re.search(rb'"%s"\s*:' % axis, head) for axis in (b"[xX]", b"[yY]"))
     return has_x_and_y or any(word in head for word in WORDS) or any(form.search(head) for form in FORMS)

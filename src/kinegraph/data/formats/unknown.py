@@ -23,6 +23,12 @@ from kinegraph.safe_pickle import load_pickle
 HEAD = 1 << 16  # bytes that are looked at
 OF_TEXT = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xml", ".bvh", ".trc", ".amc", ".skeleton")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+FEATURES = {  # numbers of a frame in arrays of other projects, and the way
+    263: "features of HumanML3D: its folder new_joints has the joints",
+    251: "features of KIT-ML: its folder new_joints has the joints",
+    **dict.fromkeys((315, 319), "turns of SMPL-X's joints, as of FineDance: compute the joints by the package smplx"),
+    322: "parameters of SMPL-X, as of Motion-X: compute the joints by the package smplx",
+}
 WORD = re.compile(r"[A-Za-z][A-Za-z_]{2,}")
 JSON = re.compile(r"\s*[\[{]\s*([\[{\]}\"]|-?\d)")
 KEY = re.compile(r'"([^"\n]{1,60})"\s*:')
@@ -187,7 +193,11 @@ def _shape(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(256)
     found = re.search(rb"'descr': '([^']+)'.*'shape': \(([\d, ]*)\)", head) if head.startswith(b"\x93NUMPY") else None
-    return f"{found[1].decode('latin-1').lstrip('<>|')} ({found[2].decode('latin-1').strip()})" if found else ""
+    if not found:
+        return ""
+    kind, shape = found[1].decode("latin-1").lstrip("<>|"), found[2].decode("latin-1").strip()
+    known = FEATURES.get(int(shape.rpartition(",")[2])) if re.fullmatch(r"\d+, \d+", shape) else None
+    return f"{kind} ({shape}){f', {known}' if known else ''}"
 
 
 def _names(path: Path) -> list[str]:

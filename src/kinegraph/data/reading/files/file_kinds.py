@@ -14,6 +14,10 @@ NO_PICTURES = "make a video of pictures: `ffmpeg -framerate 30 -pattern_type glo
 AS_TABLE = "save it as CSV, one row per frame, or as Parquet"
 AS_CSV = "save it as CSV, one row per frame"
 AS_BVH = "export its motion as BVH, for example from Blender"
+OF_ROBOT = (
+    "the state of a robot's joints (ROS): their angles, no places",
+    "write the transforms of its links, as of tf, as CSV, one row per link and frame",
+)
 AS_MESSAGES = "write its skeletons as CSV or JSON, one row per joint and frame"
 OF_NETWORK = "it holds a network and no recordings"
 # The first bytes, what the file is, and the way to one that can be read.
@@ -101,9 +105,33 @@ LOOKED_AT = 1 << 14  # bytes
 # Where the joints of hand21 are among those of data sets of hands.
 OF_HO3D = (0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20)
 OF_INTERHAND = (20, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12, 19, 18, 17, 16)
-OF_HAGRID = re.compile(rb'(?s)"bboxes"\s*:.*"(leading_hand|united_label)"\s*:')
 OF_MSRA = (0, 17, 18, 19, 20, *range(1, 17))
 OF_3DHP = (4, 23, 24, 25, 18, 19, 20, 3, 5, 6, 7, 9, 10, 11, 14, 15, 16)  # the joints of h36m17 among its 28
+OF_PLAYERS = "places of players, a point each, without joints"
+A_POSE = "give the video: prepare VIDEO OUT sees the joints of people"
+# JSON that has x and y or names of joints, and no places of joints: what its first bytes hold, what it is, and the way.
+OF_JSON: tuple[tuple[bytes, str, str], ...] = (
+    (rb'"op"\s*:\s*"publish"', "messages of rosbridge", "save the msg of each, one a line (.jsonl)"),
+    (
+        rb'(?s)"bboxes"\s*:.*"(leading_hand|united_label)"\s*:',
+        "HaGRID's annotations, a single picture each",
+        "save landmarks and labels by numpy.savez, x (pictures, 1, 21, 2) and y: the joints of hand21",
+    ),
+    (
+        rb'"(trackable_object|player_data|freeze_frame|homePlayers|home_players)"\s*:|"gamedate"\s*:[\s\S]*"moments"\s*:',
+        OF_PLAYERS,
+        A_POSE,
+    ),
+    (
+        rb'"BoundingBox"\s*:\s*\{\s*"(Width|Height|Left|Top)"|"observedPeople"\s*:',
+        "boxes of people and faces (Amazon Rekognition, Azure Video Indexer), without joints of bodies",
+        A_POSE,
+    ),
+    (
+        rb'"name"\s*:\s*\[[^\]]*\]\s*,\s*"position"\s*:\s*\[[^\]]*\]\s*,\s*"velocity"',
+        *OF_ROBOT,
+    ),
+)
 # Files of motion capture and sensors: ends of a name, what the first bytes hold, what the file is, and the way.
 OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
     (
@@ -153,11 +181,21 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
         f"save the rows behind the first, reshaped to (frames, 21, 3)[:, {[*OF_MSRA]}], as .npy: the joints of hand21, "
         "in mm",
     ),
+    *(((".json", ".jsonl", ".ndjson"), *kind) for kind in OF_JSON),
     (
-        (".json",),
-        OF_HAGRID.pattern,
-        "HaGRID's annotations, a single picture each",
-        "save landmarks and labels by numpy.savez, x (pictures, 1, 21, 2) and y: the joints of hand21",
+        (".json", ".jsonl"),
+        rb'"joint\w*Transforms?"\s*:\s*\[\s*\[|:\s*\[\s*(-?[\d.eE-]+\s*,\s*){15}1(\.0*)?\s*\]',
+        "transforms of joints (ARKit), matrices of 4 x 4 numbers",
+        'save the last column of each, where the joint is: {"head_joint": [x, y, z], ...} for each frame',
+    ),
+    ((".csv", ".txt"), rb"(?i)^[^\n]*field\.position0\b[^\n]*field\.velocity0\b", *OF_ROBOT),
+    ((".urdf", ".xacro", ".sdf"), rb"", "a model of a robot without motion", OF_ROBOT[1]),
+    ((".csv", ".txt"), rb"(?i)^[^\n]*\bnflId\b|^Period,Frame,Time \[s\]", OF_PLAYERS, A_POSE),
+    (
+        (".txt", ".log", ".csv", ".json", ".jsonl"),
+        rb"/VMC/Ext/",
+        "messages of the VMC protocol: turns of bones, and places relative to the bone before",
+        AS_BVH,
     ),
     ((".tak",), rb"", "a take of OptiTrack Motive", "export it from Motive as CSV, BVH or C3D"),
     ((".fbx",), rb"(?i)(Kaydara FBX|; FBX)", "an FBX file", "export it as BVH, for example from Blender"),
@@ -339,3 +377,8 @@ def known_by_name(path: Path) -> str | None:
         if path.name.lower().endswith(endings) and re.search(pattern, head):
             return f"{what}; {way}"
     return None
+
+
+def is_other_json(head: bytes) -> bool:
+    """Whether the start of a JSON is of a kind that holds no places of joints."""
+    return any(re.search(pattern, head) for pattern, _, _ in OF_JSON)

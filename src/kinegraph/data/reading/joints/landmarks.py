@@ -24,6 +24,7 @@ from kinegraph.data.reading.joints.landmark_points import (
     is_listed_body,
     is_point,
     is_row,
+    tracks_of_google,
 )
 from kinegraph.data.reading.joints.named_joints import are_joints
 from kinegraph.messages import quoted
@@ -76,7 +77,8 @@ def frames_of(content: object, path: Path, hands: bool = False) -> Iterator[Fram
     Raises ValueError for what is no list of frames.
     """
     if isinstance(content, Mapping):
-        content = _with_parts(content)
+        content = tracks_of_google(content) or _with_parts(content)
+    if isinstance(content, Mapping):
         places = (content, *(content.get(key) for key in (*LANDMARKS, *WORLD, SKELETON)))
         content = next(filter(None, (_turned(it, path) for it in places)), content)
     if (tracked := _of_vitpose(content)) is not None:

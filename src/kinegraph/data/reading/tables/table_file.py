@@ -20,7 +20,7 @@ from kinegraph.data.reading.faults import Fault
 from kinegraph.data.reading.files.columnar import COLUMNAR
 from kinegraph.data.reading.files.csv_rows import NO_TEXT, said_in_comments
 from kinegraph.data.reading.files.excel import other_sheets
-from kinegraph.data.reading.files.file_kinds import OF_HAGRID
+from kinegraph.data.reading.files.file_kinds import is_other_json
 from kinegraph.data.reading.files.json_rows import ENDINGS as JSON
 from kinegraph.data.reading.files.json_rows import LINES, TEXTS, first_record, lists_records, read_records
 from kinegraph.data.reading.joints.axes import FRAMES_FIRST
@@ -202,7 +202,7 @@ def _holds_clips(path: Path) -> str | None:
                 return _is_of_axes(path)
             if FLAT.match(head):
                 return "a JSON file of a clip, a row of numbers a frame"
-            if not CLIP.search(head) or OF_MARS.search(head) or OF_HAGRID.search(head):
+            if not CLIP.search(head) or OF_MARS.search(head) or is_other_json(head):
                 return None
             if head.lstrip().startswith(b"{") and not lists_records(path, head):
                 return "a JSON file of a clip"
