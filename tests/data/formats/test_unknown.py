@@ -117,7 +117,11 @@ def test_addresses_and_cameras_are_no_files(path, way):
         ("train.txt", "a_1.png\t1.5\t2.5\t3.5\n", "joints beside names of pictures, as BigHand2.2M has them"),
         ("walk.gltf", '{"asset": {"version": "2.0"}}', "a 3D scene; export its motion as BVH"),
         ("walk.binarypb", b"\x0a\x12\x08\x01", "a protocol buffer, which says nothing without its definition; write"),
-        ("walk.RData", gzip.compress(b"RDX3\nX\n"), "a file of R; save its table by write.csv, one row per frame"),
+        (
+            "walk.RData",
+            gzip.compress(b"RDX3\nX\n", mtime=0),
+            "a file of R; save its table by write.csv, one row per frame",
+        ),
         ("A_TRAIN.ts", "#a\n@dimensions 75\n@data\n1,2:3,4:walk\n", "series of the UEA archive; x, y = load_from_ts"),
         ("joint.txt", "500\n" + " ".join(["-1.5"] * 63) + "\n", "MSRA's joints of a hand; save the rows behind the"),
         ("annot.mat", b"MATLAB 5.0 MAT-file" + bytes(200), "MPI-INF-3DHP's joints; save annot3[0, 0].reshape(-1, 28"),

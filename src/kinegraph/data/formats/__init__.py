@@ -117,6 +117,7 @@ from kinegraph.data.reading.steps.steps import (
     without_placeholders,
 )
 from kinegraph.data.reading.steps.unstated import decided
+from kinegraph.data.reading.tables.array_files import HDF5
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
@@ -309,7 +310,7 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
         return *claims[0], {}
     if known := known_by_name(path):
         raise FormatError("unknown", f"{path} is {known}")
-    if usual and suffix != ".txt":  # an ending that says nothing
+    if usual and suffix not in (".txt", *HDF5):  # endings that say nothing
         return usual[0], f"{BY_ENDING} {suffix}", {}
     raise FormatError("unknown", f"{path} is not recognised: {contents(path)}; {advice(path, FORMATS)}")
 

@@ -13,7 +13,7 @@ from types import ModuleType
 
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.smpl import has_parameters
-from kinegraph.data.reading.files.file_kinds import NO_PICTURES, kind_of
+from kinegraph.data.reading.files.file_kinds import AS_NPY, NO_PICTURES, kind_of
 from kinegraph.data.reading.files.text import MARKS_OF_16
 from kinegraph.data.reading.tables.array_files import HDF5, MAT, PICKLES, open_arrays
 from kinegraph.messages import fetch_first, first_few, plain_name, shortened
@@ -74,7 +74,8 @@ def _of_hdf5(path: Path) -> str:
         return ""
     with suppress(ValueError, OSError, RuntimeError, KeyError):
         shapes = open_arrays(path).shapes
-        return f"HDF5 with {first_few([f'{name} {shape}' for name, shape in shapes.items()], 4)}" if shapes else ""
+        there = first_few([f"{name} {shape}" for name, shape in shapes.items()], 4)
+        return f"HDF5 with {there}; {AS_NPY}" if shapes else ""
     return ""
 
 

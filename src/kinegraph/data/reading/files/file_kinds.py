@@ -12,6 +12,7 @@ from kinegraph.messages import first_few, plain_name
 UNPACK = "unpack it first"
 NO_PICTURES = "make a video of pictures: `ffmpeg -framerate 30 -pattern_type glob -i '*.png' new.mp4`"
 AS_TABLE = "save it as CSV, one row per frame, or as Parquet"
+AS_NPY = "save its array of joints by numpy.save, (frames, joints, 2 or 3)"
 AS_CSV = "save it as CSV, one row per frame"
 AS_BVH = "export its motion as BVH, for example from Blender"
 OF_ROBOT = (
@@ -29,7 +30,7 @@ KINDS = (
     (b"II*\0", "a picture (TIFF)", NO_PICTURES),
     (b"%PDF", "a PDF", "it holds a document and no recordings"),
     (b"MATLAB ", "a MATLAB file", ""),
-    (b"\x89HDF", "HDF5", ""),
+    (b"\x89HDF", "HDF5", AS_NPY),
     (b"CDF", "netCDF 3", "save it as netCDF 4"),
     (b"\xcd\xf3\x00\x01", "NASA's CDF, as of Human3.6M", "save its array Pose by numpy.save, (frames, 32, 3)"),
     (b"\x93NUMPY", "a NumPy array", ""),
