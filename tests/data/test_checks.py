@@ -98,6 +98,8 @@ def test_units_of_bodies_in_pictures():
         summarize(replace(clips[0], keypoint=np.concatenate([clips[0].keypoint, clips[0].score[..., None]], 3)))
     )
     assert not third_is_score(summarize(found(CLIPS[0])))
+    space = np.concatenate([clips[0].keypoint / 300, clips[0].score[..., None]], 3)  # metres, z from 0 to 1
+    assert units_of(summarize(replace(clips[0], keypoint=space, score=None))) == "m"
 
 
 def test_width_and_height_swapped():

@@ -22,6 +22,7 @@ from kinegraph.skeleton.segment import Segment
 
 FLAT_UNITS = ("px", "[-1, 1]")
 FRAMES_MEASURED = 16
+PIXELS = 5.0  # a larger body in a picture is in pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +183,7 @@ def units_of(facts: ClipSummary) -> str | None:
     if facts.shape is None or not facts.size > 0:
         return None
     if facts.shape[3] == 2 or third_is_score(facts):
-        return "px" if facts.size > 5 else "[-1, 1]"
+        return "px" if facts.size > PIXELS else "[-1, 1]"
     for units, least, most in (("m", 0.05, 8), ("cm", 25, 320), ("mm", 320, 8000)):
         if least <= facts.size < most:
             return units
@@ -190,10 +191,14 @@ def units_of(facts: ClipSummary) -> str | None:
 
 
 def third_is_score(facts: ClipSummary) -> bool:
-    """Whether the third channel seems to be a confidence: a layout that comes in 2D, and values from 0 to 1."""
+    """Whether the third channel seems to be a confidence: a layout that comes in 2D, values from 0 to 1 beside pixels.
+
+    Beside smaller numbers it may be z, which is decided where files are read (`third_number`).
+    """
     return (
         facts.shape is not None
         and facts.flat
+        and facts.size > PIXELS
         and facts.shape[2] in FLAT
         and facts.shape[3] == 3
         and (len(facts.low) == 3 and facts.low[2] >= 0 and facts.high[2] <= 1)
