@@ -58,6 +58,7 @@ def inspect(
     labels_file: Path | None = None,
     labels: str | None = None,
     names: str | None = None,
+    parts: list[Literal["body", "hands", "face"]] | None = None,
     pose: str | None = None,
     plugins: list[Path] | None = None,
     all: bool = False,
@@ -77,6 +78,7 @@ def inspect(
         labels_file: CSV with one row per clip, see prepare.
         labels: the column that holds them, see prepare.
         names: what clips' names say, such as "{label}_{subject}_{_}", see prepare.
+        parts: openpose, mediapipe: hands and face besides the body, see prepare.
         pose: video: what sees the joints, see prepare.
         plugins: video: Python files with an estimator of your own.
         all: look at every clip of raw files, not at some of them.
@@ -90,7 +92,7 @@ def inspect(
         kinegraph inspect ntu60_2d.pkl --class-names ntu60 --json > findings.json
     """
     options = {"pose": pose, "layout": layout, "class_names": class_names, "units": units, "image_size": image_size}
-    options |= {"labels_file": labels_file, "labels": labels, "names": names}
+    options |= {"labels_file": labels_file, "labels": labels, "names": names, "parts": parts}
     found = inspection(path, format, options | {"sample": None if all else SAMPLE}, quiet=json)
     if json:
         print(found.as_json())

@@ -55,6 +55,10 @@ class Reading(Facts, total=False):
     fill: Annotated[int | None, "see prepare."]
     smooth: Annotated[Literal["savgol", "one-euro"] | None, "see prepare."]
     bodies: Annotated[Literal["tracked", "energy", "score", "rows"] | None, "how people are followed, see prepare."]
+    parts: Annotated[
+        list[Literal["body", "hands", "face"]] | None,
+        "hands and face of OpenPose's and MediaPipe's files, see prepare; by default those that the network knows.",
+    ]
     pose: Annotated[
         str | None,
         "of videos: the estimator of the joints, mediapipe (the default), rtmlib, or FILE.FUNCTION of --plugins.",
