@@ -98,6 +98,8 @@ def test_units_of_bodies_in_pictures():
         summarize(replace(clips[0], keypoint=np.concatenate([clips[0].keypoint, clips[0].score[..., None]], 3)))
     )
     assert not third_is_score(summarize(found(CLIPS[0])))
+    space = np.concatenate([clips[0].keypoint / 300, clips[0].score[..., None]], 3)  # metres, z from 0 to 1
+    assert units_of(summarize(replace(clips[0], keypoint=space, score=None))) == "m"
 
 
 def test_width_and_height_swapped():
@@ -121,6 +123,14 @@ def test_clips_of_one_frame_and_clips_in_which_nobody_moves():
     notes = kinds(clips, severity="note")
     assert (notes["one_frame"], notes["still"]) == ((CLIPS[0].name,), (CLIPS[1].name,))
     assert kinds(clips)["empty"] == (CLIPS[2].name,)
+
+
+def test_a_first_person_who_is_in_no_frame_is_noted():
+    """As of --bodies rows, where a network of one person would see nobody."""
+    body = CLIPS[0].keypoint[:1]
+    clip = found(CLIPS[0], keypoint=np.concatenate([np.zeros_like(body), body]))
+    assert kinds([clip, *map(found, CLIPS[1:])], severity="note")["second"] == (CLIPS[0].name,)
+    assert "second" not in kinds(map(found, CLIPS), severity="note")
 
 
 def test_a_subject_on_both_sides_matters_where_the_split_is_by_subject():

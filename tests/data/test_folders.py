@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from kinegraph.data.folders import files_below
+from kinegraph.data.folders import files_below, opening
 from kinegraph.data.read import recordings
 
 
@@ -63,3 +63,13 @@ def test_links_to_files_that_are_not_there_are_named(clips):
     (clips / "disk" / "wave" / "clip" / "001_keypoints.json").symlink_to("nowhere.json")
     with pytest.raises(ValueError, match=r"has a link to nothing: clip/001_keypoints.json; fetch"):
         recordings(clips / "disk" / "wave")
+
+
+def test_who_opens_many_files_before_the_first_clip_is_followed(tmp_path):
+    rows = "".join(f"0,{joint},1,{joint}\n" for joint in range(17))
+    for number in range(3):
+        (tmp_path / f"{number}.csv").write_text(f"frame,joint,x,y\n{rows}")
+    seen = []
+    with opening(lambda done, of: seen.append((done, of))):
+        recordings(tmp_path, layout="coco17")
+    assert seen == [(0, 3), (1, 3), (2, 3)]

@@ -211,3 +211,11 @@ def test_files_that_are_no_layout(tmp_path):
     broken.write_text("- hip\n- neck\n")
     with pytest.raises(ValueError, match=r"a layout is a mapping .* found list"):
         load_layout(broken)
+
+
+def test_a_file_may_leave_out_name_and_centre(tmp_path):
+    (tmp_path / "arm.yaml").write_text(
+        "joints: [hand, elbow, head, neck]\nbones: [[hand, elbow], [elbow, neck], [head, elbow]]\n"
+    )
+    layout = load_layout(tmp_path / "arm.yaml")
+    assert (layout.name, layout.joints[layout.centre], len(layout.bones)) == ("arm", "elbow", 3)

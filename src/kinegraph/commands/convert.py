@@ -75,6 +75,7 @@ def convert(
     preprocessing: Preprocessing | None = None,
     strides: list[int] | None = None,
     half: bool = False,
+    plugins: list[Path] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a dataset as another project's files, which `kinegraph prepare` reads back; a checkpoint as another's; or
@@ -106,6 +107,7 @@ def convert(
         preprocessing: checkpoint: how clips are prepared for it, which published files do not contain and `test` needs.
         strides: checkpoint: of each block in time; by default 2 where the width doubles.
         half: checkpoint: for Kinegraph, in half the room (float16); also of a .safetensors file.
+        plugins: Python files that define the network, where a .safetensors file names one of your own.
         overwrite: replace what is already in out.
 
     Examples:

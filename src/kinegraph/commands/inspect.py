@@ -17,10 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from kinegraph.commands.inspect_trained import is_run, look_at_result, look_at_trained
+from kinegraph.commands.reading import opened_lines
 from kinegraph.data.checks import Expected, Finding, findings, problem, upward
 from kinegraph.data.clip_summary import ClipSummary, likely_layout, summarize, units_of
 from kinegraph.data.dataset_write import FILES, checked_class_names
-from kinegraph.data.folders import listed_once
+from kinegraph.data.folders import listed_once, opening
 from kinegraph.data.formats import BY_NAME, COMMON, options_of, recognise
 from kinegraph.data.formats.padded import read_labels
 from kinegraph.data.formats.unknown import not_here
@@ -58,6 +59,7 @@ def inspect(
     labels_file: Path | None = None,
     labels: str | None = None,
     names: str | None = None,
+    parts: list[Literal["body", "hands", "face"]] | None = None,
     pose: str | None = None,
     plugins: list[Path] | None = None,
     all: bool = False,
@@ -77,6 +79,7 @@ def inspect(
         labels_file: CSV with one row per clip, see prepare.
         labels: the column that holds them, see prepare.
         names: what clips' names say, such as "{label}_{subject}_{_}", see prepare.
+        parts: openpose, mediapipe: hands and face besides the body, see prepare.
         pose: video: what sees the joints, see prepare.
         plugins: video: Python files with an estimator of your own.
         all: look at every clip of raw files, not at some of them.
@@ -90,7 +93,7 @@ def inspect(
         kinegraph inspect ntu60_2d.pkl --class-names ntu60 --json > findings.json
     """
     options = {"pose": pose, "layout": layout, "class_names": class_names, "units": units, "image_size": image_size}
-    options |= {"labels_file": labels_file, "labels": labels, "names": names}
+    options |= {"labels_file": labels_file, "labels": labels, "names": names, "parts": parts}
     found = inspection(path, format, options | {"sample": None if all else SAMPLE}, quiet=json)
     if json:
         print(found.as_json())
@@ -150,7 +153,8 @@ def _open(path: Path, format: str | None, options: Mapping[str, Any]) -> Recordi
     """The recordings of a path with their faults among the clips. Raises ValueError where nothing can be read."""
     recognised = recognise(path, format)
     known = {key: value for key, value in options.items() if key in options_of(recognised[0]) or key in COMMON}
-    return recordings(path, format, on_fault="keep", recognised=recognised, **known)
+    with opening(opened_lines(path)):
+        return recordings(path, format, on_fault="keep", recognised=recognised, **known)
 
 
 def _labels(path: Path) -> Recordings | None:

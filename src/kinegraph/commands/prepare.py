@@ -15,11 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from kinegraph.commands.reading import watching
+from kinegraph.commands.reading import opened_lines, watching
 from kinegraph.commands.signature import check_numbers
 from kinegraph.data.cluster import cluster_of
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.data.dataset_checks import dataset_findings, line_of
+from kinegraph.data.folders import opening
 from kinegraph.data.formats import options_of, recognise
 from kinegraph.data.read import recordings
 from kinegraph.data.reading.clips.clip_columns import MADE, MADE_HERE
@@ -191,7 +192,8 @@ def prepare(
     with watching() if of_videos else nullcontext() as watch:
         on_fault = "skip" if skip_broken else "stop"
         options |= {"on_fault": on_fault, "whole": segments is not None, "watch": watch}
-        found = recordings(path, format, recognised=recognised, **options)
+        with opening(opened_lines(path)):
+            found = recordings(path, format, recognised=recognised, **options)
         if segments:
             tables, skipped = read_tables(segments)
             found = with_segments(found, tables, segments_in, resample_fps)

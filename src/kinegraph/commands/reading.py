@@ -7,7 +7,7 @@ words of a command line that stand in another order than the verb expects them.
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
@@ -56,6 +56,10 @@ class Reading(Facts, total=False):
     fill: Annotated[int | None, "see prepare."]
     smooth: Annotated[Literal["savgol", "one-euro"] | None, "see prepare."]
     bodies: Annotated[Literal["tracked", "energy", "score", "rows"] | None, "how people are followed, see prepare."]
+    parts: Annotated[
+        list[Literal["body", "hands", "face"]] | None,
+        "hands and face of OpenPose's and MediaPipe's files, see prepare; by default those that the network knows.",
+    ]
     pose: Annotated[
         str | None,
         "of videos: the estimator of the joints, mediapipe (the default), rtmlib, or FILE.FUNCTION of --plugins.",
@@ -179,6 +183,19 @@ def watching() -> "Iterator[Watch]":
         yield shown
     finally:
         bar.stop()
+
+
+def opened_lines(path: Path) -> "Callable[[int, int], None]":
+    """What is called while the files of a folder are opened: a line on stderr now and then."""
+    last = time.monotonic()
+
+    def shown(done: int, of: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_A_LINE:
+            last = time.monotonic()
+            print(f"opening {path}: {done:,} of {of:,} files", file=sys.stderr, flush=True)
+
+    return shown
 
 
 def _lines() -> "Watch":

@@ -136,6 +136,8 @@ def _values(facts, expected) -> Iterable[Finding]:
     most = max((clip.nobody for clip in empty_frames), default=0)
     message = f"nobody is in up to {most:.0%} of the frames of a clip: out of sight, or not numbered one by one?"
     yield from _on(empty_frames, "note", "nobody", message)
+    message = "the first person is in no frame: a network of one person sees nobody; leave --bodies rows out"
+    yield from _on([clip for clip in shaped if clip.second], "note", "second", message)
     yield from _unseen(shaped)
     outside = "scores outside of 0 to 1"
     scored = [clip for clip in shaped if clip.score_range]

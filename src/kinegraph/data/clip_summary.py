@@ -22,6 +22,7 @@ from kinegraph.skeleton.segment import Segment
 
 FLAT_UNITS = ("px", "[-1, 1]")
 FRAMES_MEASURED = 16
+PIXELS = 5.0  # a larger body in a picture is in pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,8 @@ class ClipSummary:
     shape: people, frames, joints, channels. axes: the order that its axes seem to have, where it is another one.
     flat: whether published files have this layout in 2D only; True where the layout is unknown.
     present: number of people who are not all zero. missing: share of the joints of present people that are zero.
-    nobody: share of frames without people. never: joints that are zero in all frames. still: all frames are equal.
+    nobody: share of frames without people. second: the first person is in no frame, another one is.
+    never: joints that are zero in all frames. still: all frames are equal.
     largest: the largest absolute coordinate. size: of a body, median over frames, in the clip's units.
     needs: what cleaning would change. upward: from feet to head, median over frames. bone: median length of a bone as a
         share of size. course: poses over time, by which clips are compared, see `repeats`.
@@ -51,6 +53,7 @@ class ClipSummary:
     present: int = 0
     missing: float = 0.0
     nobody: float = 0.0
+    second: bool = False
     never: Bool[np.ndarray, "V"] | None = None
     still: bool = False
     largest: float = 0.0
@@ -130,6 +133,7 @@ def _measure(keypoint: Float[np.ndarray, "M T V C"], layout: JointLayout | None)
         **_body(some, some.any(2), layout),
         "missing": float(1 - times_seen.sum() / (there.sum() * len(times_seen))),
         "nobody": float(1 - there.any(0).mean()),
+        "second": not there[0].any(),
         "never": times_seen == 0,
         "still": not moved and keypoint.shape[1] > 1,
         "largest": float(max(high.max(), -low.min(), 0)),
@@ -179,7 +183,7 @@ def units_of(facts: ClipSummary) -> str | None:
     if facts.shape is None or not facts.size > 0:
         return None
     if facts.shape[3] == 2 or third_is_score(facts):
-        return "px" if facts.size > 5 else "[-1, 1]"
+        return "px" if facts.size > PIXELS else "[-1, 1]"
     for units, least, most in (("m", 0.05, 8), ("cm", 25, 320), ("mm", 320, 8000)):
         if least <= facts.size < most:
             return units
@@ -187,10 +191,14 @@ def units_of(facts: ClipSummary) -> str | None:
 
 
 def third_is_score(facts: ClipSummary) -> bool:
-    """Whether the third channel seems to be a confidence: a layout that comes in 2D, and values from 0 to 1."""
+    """Whether the third channel seems to be a confidence: a layout that comes in 2D, values from 0 to 1 beside pixels.
+
+    Beside smaller numbers it may be z, which is decided where files are read (`third_number`).
+    """
     return (
         facts.shape is not None
         and facts.flat
+        and facts.size > PIXELS
         and facts.shape[2] in FLAT
         and facts.shape[3] == 3
         and (len(facts.low) == 3 and facts.low[2] >= 0 and facts.high[2] <= 1)

@@ -21,9 +21,9 @@ from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.geometry import extent, seen
 
 KINDS = (
-    "scale", "units", "empty", "nobody", "one_frame", "still", "duplicate_content", "near_duplicate", "two_labels",
-    "shared_subjects", "frame_rates", "no_part", "no_split", "names", "class_not_in_train", "rare_class", "few_clips",
-    "unlabelled",
+    "scale", "units", "empty", "nobody", "second", "one_frame", "still", "duplicate_content", "near_duplicate",
+    "two_labels", "shared_subjects", "frame_rates", "no_part", "no_split", "names", "class_not_in_train", "rare_class",
+    "few_clips", "unlabelled",
 )  # fmt: skip
 CLIPS_NAMED = 3
 
@@ -73,6 +73,7 @@ def _glance(folder: SkeletonDataset, index: int, parts: Mapping[str, Shaped[np.n
         shape=shape,
         present=int(there.any(1).sum()),
         nobody=float(1 - there.any(0).mean()),
+        second=not there[0].any(),
         still=frames > 1 and not moved,
         size=_size(values.read(middle, middle + 1)[0]),
         largest=largest,

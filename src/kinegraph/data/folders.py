@@ -4,12 +4,13 @@ Hidden files and folders, and those that systems and programs leave behind, are 
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TypeVar
 
 MOST_FOLDERS = 1_000_000
 LEFT_BEHIND = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "__pycache__")
@@ -32,6 +33,9 @@ class Place:
     fault: OSError | None = None
 
 
+T = TypeVar("T")
+Opened = Callable[[int, int], None]
+_OPENING: ContextVar[Opened | None] = ContextVar("opening", default=None)
 _LISTED: ContextVar[dict[Path, tuple[Place, ...]] | None] = ContextVar("listed", default=None)
 
 
@@ -46,6 +50,25 @@ def listed_once() -> Iterator[None]:
         yield
     finally:
         _LISTED.reset(token)
+
+
+@contextmanager
+def opening(shown: Opened) -> Iterator[None]:
+    """Inside, `shown` is called with how many files of how many a reader has opened, see `one_by_one`."""
+    token = _OPENING.set(shown)
+    try:
+        yield
+    finally:
+        _OPENING.reset(token)
+
+
+def one_by_one(files: Sequence[T]) -> Iterator[T]:
+    """The files of a reader that opens all of them before its first clip."""
+    shown = _OPENING.get()
+    for done, file in enumerate(files):
+        if shown is not None:
+            shown(done, len(files))
+        yield file
 
 
 def places(folder: Path) -> Iterator[Place]:

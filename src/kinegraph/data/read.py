@@ -32,7 +32,7 @@ from kinegraph.data.reading.clips.clip_columns import image_size_of
 from kinegraph.data.reading.clips.clip_files import line_on_folders
 from kinegraph.data.reading.clips.recordings import Item, Recordings, mapped, with_somebody
 from kinegraph.data.reading.faults import FormatError, OneOfSeveral
-from kinegraph.data.reading.files.file_kinds import other_kinds
+from kinegraph.data.reading.files.file_kinds import known_by_name, other_kinds
 from kinegraph.data.reading.steps.asked import as_asked, check_common, cleaning, mended_lines
 from kinegraph.data.reading.steps.bones import with_bones, with_sides
 from kinegraph.data.reading.steps.companion import beside, read_about, with_companion
@@ -158,6 +158,8 @@ def _read_by(
     except ValueError as error:
         if reason.startswith(BY_ENDING) and getattr(error, "kind", "") not in SAID:  # no format knew the file
             error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")
+        if getattr(error, "kind", "") == "empty" and (known := known_by_name(path)):
+            error = FormatError("unknown", f"{path} is {known}")
         raise _named(path, options, error) from None
     found = with_somebody(found)
     rest = {name: value for name, value in options.items() if name not in own}

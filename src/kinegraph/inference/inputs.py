@@ -1,16 +1,17 @@
 """Recordings of any format as questions to a network, one after another."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby, islice
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from kinegraph.data.conditions import Conditions, Differences, compare, conditions_of
 from kinegraph.data.formats import COMMON, FORMATS, options_of, recognise
 from kinegraph.data.read import recordings
+from kinegraph.data.reading.clips.openpose_parts import parts_in
 from kinegraph.data.reading.clips.recordings import Recordings
 from kinegraph.data.reading.steps.faults import OnFault
 from kinegraph.data.tracking import CROWD
@@ -96,10 +97,20 @@ def _labelled(
     """The recordings with each way to label them; the first way always works."""
     for way in ways:
         try:
-            yield recordings(path, format, on_fault=on_fault, expected=layout, labels=way, **options)
+            yield _with_parts(path, layout, options | {"format": format, "on_fault": on_fault, "labels": way})
         except ValueError:
             if way == ways[0]:
                 raise
+
+
+def _with_parts(path: Path, layout: JointLayout | None, options: Mapping[str, Any]) -> Recordings:
+    """The recordings with the hands and the face that the network knows, where the files have them."""
+    further = parts_in(layout) if layout is not None else []
+    module = recognise(path, options["format"])[0]
+    if further and "parts" in options_of(module) and "parts" not in options:
+        with suppress(ValueError):
+            return recordings(path, expected=layout, parts=["body", *further], **options)
+    return recordings(path, expected=layout, **options)
 
 
 def questions(found: Iterable[Recordings], paths: Iterable[Path], classes: Sequence[str]) -> Iterator[Question]:

@@ -120,11 +120,20 @@ def load_layout(name: str | Path | JointLayout) -> JointLayout:
         raise ValueError(f"no layout {quoted(name)}; built in are {', '.join(layout_names())}{hint}")
     if not path.is_file():
         raise ValueError(f"no layout file {path}")
-    spec = read_yaml(path)
+    spec = _completed(read_yaml(path), path.stem)
     try:
         return JointLayout.own(spec)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _completed(spec: Any, name: str) -> Any:
+    """What a file says of a layout. It may leave out a name, and the centre, which is the joint with most bones."""
+    if not isinstance(spec, Mapping):
+        return spec
+    bones = spec["bones"] if _is_list(spec.get("bones")) else ()
+    ends = Counter(str(end) for bone in bones if _is_list(bone) for end in bone)
+    return {"name": name, **({"centre": max(ends, key=ends.__getitem__)} if ends else {}), **spec}
 
 
 @cache

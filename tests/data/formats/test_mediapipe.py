@@ -315,3 +315,63 @@ def test_a_list_of_clips_with_frames_is_several_clips(tmp_path):
     assert {clip.name: (found.class_names[clip.label], clip.keypoint.shape) for clip in found.clips} == {
         "v0": ("walk", (1, 3, 17, 2)), "v1": ("run", (1, 3, 17, 2)),
     }  # fmt: skip
+
+
+def of_include(label="loud", shift=0.0):
+    """A file of INCLUDE: 25 joints of the body, and the left hand; the right one is not seen."""
+    body_of, nan = landmarks()[:, :25, :2] + shift, [[float("nan")] * 21] * 3
+    hand = np.random.default_rng(1).uniform(0.4, 0.6, (3, 21, 2))
+    places = {"pose": body_of, "hand1": hand}
+    said = {f"{part}_{axis}": place[..., i].tolist() for part, place in places.items() for i, axis in enumerate("xy")}
+    return {"uid": "1", "label": label, **said, "hand2_x": nan, "hand2_y": nan, "n_frames": 3}, body_of, hand
+
+
+def test_include_has_x_and_y_of_body_and_hands_apart(tmp_path):
+    for part, shift in (("train", 0.0), ("val", 0.01)):
+        for label in ("loud", "quiet"):
+            place = tmp_path / f"include50_{part}_keypoints" / f"{label}.json"
+            place.parent.mkdir(exist_ok=True)
+            place.write_text(json.dumps(of_include(label, shift)[0]))
+    found = recordings(tmp_path, image_size="100x100")
+    clips = list(found.clips)
+    assert found.class_names == ("loud", "quiet")
+    assert [clip.splits["split"] for clip in clips] == ["train", "train", "val", "val"]
+    np.testing.assert_allclose(clips[0].keypoint[0, :, :25], of_include()[1] * 100, rtol=1e-5)
+    assert not clips[0].keypoint[0, :, 25:].any()
+    way = "--parts body hands reads the hands"
+    assert found.skipped() == [f"left_hand_landmarks, right_hand_landmarks, beside the pose; {way}"]
+    clip = next(recordings(tmp_path, image_size="100x100", parts=["body", "hands"]).clips)
+    np.testing.assert_allclose(clip.keypoint[0, :, 33:54], of_include()[2] * 100, rtol=1e-5)
+    assert not clip.keypoint[0, :, 54:].any()
+
+
+def test_frames_of_keraal_stand_under_numbers_such_as_1_0(tmp_path):
+    expected = landmarks(depth=False)[..., :2]
+    frames = {f"{t + 1}.0": dict(zip(NAMES, it.tolist(), strict=True)) for t, it in enumerate(expected)}
+    (tmp_path / "a.json").write_text(json.dumps({"positions": frames}))
+    (clip,) = recordings(tmp_path / "a.json", image_size="100x100").clips
+    np.testing.assert_allclose(clip.keypoint[0], expected * 100, rtol=1e-5)
+
+
+@pytest.mark.parametrize("camel", [True, False])
+def test_people_of_google_s_video_intelligence(tmp_path, camel):
+    """Two people, the second from 0.2 s on; times are texts such as 0.1s."""
+    joints, expected = load_layout("coco17").joints, landmarks(4)[:, :17, :2]
+
+    def spelt(name):
+        first, *rest = name.split("_")
+        return first + "".join(map(str.title, rest)) if camel else name
+
+    def seen(t, shift):
+        points = [
+            {"name": name, "point": {"x": x + shift, "y": y}, "confidence": 0.8}
+            for name, (x, y) in zip(joints, expected[t].tolist(), strict=True)
+        ]
+        return {spelt("time_offset"): f"{t / 10:g}s", "landmarks": points}
+
+    tracks = [{spelt("timestamped_objects"): [seen(t, 0.1 * who) for t in range(2 * who, 4)]} for who in (0, 1)]
+    content = {spelt("annotation_results"): [{spelt("person_detection_annotations"): [{"tracks": tracks}]}]}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    (clip,) = recordings(tmp_path / "a.json", image_size="100x100", layout="coco17").clips
+    assert (clip.fps, clip.keypoint.any((2, 3)).tolist()) == (10, [[True] * 4, [False, False, True, True]])
+    np.testing.assert_allclose(clip.keypoint[1, 2:], (expected[2:] + [0.1, 0]) * 100, rtol=1e-5)

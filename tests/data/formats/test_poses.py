@@ -354,3 +354,20 @@ def test_scores_in_percent_beside_pixels(save):
     (clip,) = read(save(np.concatenate([places, sure], 2)))
     assert clip.keypoint.shape[3] == 2
     np.testing.assert_allclose(clip.score[0], sure[..., 0] / 100, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [7, 9])
+def test_rotations_behind_the_places_of_joints_are_left_out(tmp_path, size):
+    """As of Keraal: x, y, z and a quaternion of each joint, zero where none is known; with 9, x and y of a picture."""
+    places = np.stack([body("ntu25") + [0.01 * t, 0, 2] for t in range(5)]).round(4)
+    rest = np.zeros((5, 25, size - 3))
+    rest[:, :20, :4] = 0.5
+    rows = np.concatenate([places, rest], axis=2).reshape(5, -1)
+    np.savetxt(tmp_path / "a.txt", rows, fmt="%g")
+    np.save(tmp_path / "b.npy", rows)
+    for name in ("a.txt", "b.npy"):
+        found = recordings(tmp_path / name)
+        (clip,) = found.clips
+        assert clip.layout.name == "ntu25"
+        assert "the four numbers behind them are its rotation" in found.assumed[0]
+        np.testing.assert_allclose(clip.keypoint[0], places, atol=1e-4)

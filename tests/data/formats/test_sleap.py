@@ -87,7 +87,7 @@ def test_joints_of_a_given_layout(path):
         ({"tracks": TRACKS * np.inf}, "holds a number that is not finite"),
         ({"tracks": TRACKS * np.nan}, "without any person"),
         ({"tracks": TRACKS[..., :0]}, "has no frames"),
-        ({"tracks": None, "track_names": [1]}, "has no tracks and node_names, as SLEAP's analysis files have"),
+        ({"tracks": None, "track_names": [1]}, "is not recognised: HDF5 with edge_inds"),
         ({"node_names": np.bytes_(("a", "b", "a", "c", "d"))}, "names the node 'a' twice"),
         ({"node_names": np.bytes_(("a",))}, "names 1 node, expected 2 to 1,000"),
     ],

@@ -90,3 +90,40 @@ def test_tensors_are_arrays_of_clips_and_a_network_is_none(tmp_path):
     torch.save({"tcn.weight": torch.zeros(64, 64, 3)}, tmp_path / "net.pth")
     with pytest.raises(ValueError, match="holds a network, no recordings"):
         recordings(tmp_path / "net.pth")
+
+
+def romp(people: int, ids=None) -> dict:
+    """What ROMP saw in a picture: its last person moves to the left of the others."""
+    joints = np.repeat(np.concatenate([BODY, BODY[:26]])[None], people, 0)
+    about = {} if ids is None else {"track_ids": np.array(ids)}
+    places = np.array([[3.0 * who, 0, 5] for who in range(people)])
+    return {"joints": joints, "cam_trans": places, "smpl_thetas": np.zeros((people, 72)), **about}
+
+
+def test_people_of_romp_are_those_of_its_ids_or_where_they_stand(tmp_path):
+    frames = [romp(2), romp(2)]
+    swapped = {key: value[::-1] for key, value in frames[1].items()}
+    np.savez(tmp_path / "video_results.npz", results={"00000000.jpg": frames[0], "00000001.jpg": swapped})
+    found = recordings(tmp_path / "video_results.npz", up="y")
+    (clip,) = found.clips
+    assert (found.layout.name, clip.keypoint.shape) == ("smpl24", (2, 2, 24, 3))
+    np.testing.assert_allclose(clip.keypoint[1, 1], BODY[:24] + [3, 0, 5], rtol=1e-5)
+    assert any("where its cam_trans says" in line for line in found.assumed)
+    named = {"0.jpg": romp(2, [4, 7]), "1.jpg": romp(1, [7])}
+    np.savez(tmp_path / "named.npz", results=named)
+    (clip,) = recordings(tmp_path / "named.npz", up="y").clips
+    assert clip.keypoint.any((2, 3)).tolist() == [[True, True], [True, False]]  # who is seen most stands first
+    np.testing.assert_allclose(clip.keypoint[0, 1], BODY[:24], rtol=1e-5)
+
+
+def test_a_file_for_each_picture_of_romp_is_a_frame(tmp_path):
+    for place in ("wave/a", "bow/b"):
+        (tmp_path / place).mkdir(parents=True)
+        for number in (3, 4):
+            np.savez(tmp_path / place / f"{number:08}.npz", results=romp(1))
+    found = recordings(tmp_path, up="y")
+    clips = list(found.clips)
+    assert [(it.name, it.frames, found.class_names[it.label]) for it in clips] == [
+        ("bow/b", 2, "bow"),
+        ("wave/a", 2, "wave"),
+    ]

@@ -42,6 +42,7 @@ def zipped(*names):
         (b"glTF\2\0\0\0\xff", "a 3D scene (glTF binary, .glb or .vrm); export its motion as BVH"),
         (b"#ROSBAG V2.0\n", "a ROS bag; write its skeletons as CSV or JSON"),
         (b"SQLite format 3\0\xff", "an SQLite database, such as a ROS 2 bag"),
+        (b"TDSm\x0e\0\0\0\xff", "a file of LabVIEW (TDMS); save it as CSV, one row per frame"),
         (bytes(257) + b"ustar\xff", "an archive (tar); unpack it first"),
         (b"\0\xff\xfe\x01", "a binary file of 4 bytes"),
     ],
@@ -117,6 +118,40 @@ def test_addresses_and_cameras_are_no_files(path, way):
         ("train.txt", "a_1.png\t1.5\t2.5\t3.5\n", "joints beside names of pictures, as BigHand2.2M has them"),
         ("walk.gltf", '{"asset": {"version": "2.0"}}', "a 3D scene; export its motion as BVH"),
         ("walk.binarypb", b"\x0a\x12\x08\x01", "a protocol buffer, which says nothing without its definition; write"),
+        (
+            "walk.RData",
+            gzip.compress(b"RDX3\nX\n", mtime=0),
+            "a file of R; save its table by write.csv, one row per frame",
+        ),
+        ("A_TRAIN.ts", "#a\n@dimensions 75\n@data\n1,2:3,4:walk\n", "series of the UEA archive; x, y = load_from_ts"),
+        ("joint.txt", "500\n" + " ".join(["-1.5"] * 63) + "\n", "MSRA's joints of a hand; save the rows behind the"),
+        ("annot.mat", b"MATLAB 5.0 MAT-file" + bytes(200), "MPI-INF-3DHP's joints; save annot3[0, 0].reshape(-1, 28"),
+        (
+            "call.json",
+            '{"u0": {"bboxes": [[0.1, 0.2, 0.3, 0.4]], "landmarks": [[[0.5, 0.5], [0.4, 0.4]]], "leading_hand": "l"}}',
+            "HaGRID's annotations, a single picture each; save landmarks and labels",
+        ),
+        (
+            "a.json",
+            '[{"event_uuid": "1", "freeze_frame": [{"location": [60.1, 40.2]}]}]',
+            "places of players, a point each",
+        ),
+        (
+            "a.json",
+            '[{"frame": 1, "data": [{"x": 1, "y": 2, "trackable_object": 7}]}]',
+            "places of players, a point each",
+        ),
+        ("a.json", '{"Persons": [{"Person": {"BoundingBox": {"Width": 0.1}}}]}', "boxes of people and faces (Amazon"),
+        ("a.json", '[{"name": ["elbow"], "position": [0.1], "velocity": [0]}]', "the state of a robot's joints (ROS)"),
+        ("a.jsonl", '{"op": "publish", "topic": "/a", "msg": {"joints": []}}\n', "messages of rosbridge; save the msg"),
+        (
+            "a.json",
+            json.dumps({"frames": [{"joints": {"head": [1.0] * 16}}]}),
+            "transforms of joints (ARKit), matrices",
+        ),
+        ("a.csv", "gameId,playId,nflId,frameId,x,y\n1,2,3,4,5,6\n", "places of players, a point each"),
+        ("arm.urdf", "<robot name='arm'/>", "a model of a robot without motion; write the transforms of its links"),
+        ("vmc.txt", "0.0 /VMC/Ext/Bone/Pos Hips 0 1 0 0 0 0 1\n", "messages of the VMC protocol: turns of bones"),
         ("walk.eaf", "<ANNOTATION_DOCUMENT/>", "a file of what happens when, without joints; give the recordings"),
         (
             "walk.srt",
@@ -201,3 +236,12 @@ def test_a_damaged_npz_is_no_file_of_matlab(tmp_path):
         with pytest.raises(ValueError, match=r"cut\.npz") as caught:
             recordings(written(tmp_path / "cut.npz", content))
         assert ".mat" not in str(caught.value)
+
+
+def test_features_of_other_projects_are_named(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((5, 263), np.float32))
+    with pytest.raises(ValueError, match=r"f4 \(5, 263\), features of HumanML3D: its folder new_joints has the joints"):
+        recordings(tmp_path / "a.npy")
+    np.save(tmp_path / "b.npy", np.random.default_rng(0).normal(size=(5, 553, 3)))
+    with pytest.raises(ValueError, match="MediaPipe's body, hands and face save the first 33"):
+        recordings(tmp_path / "b.npy")

@@ -152,3 +152,20 @@ def test_one_side_of_a_body_stays_that_side(tmp_path):
     (clip,) = recordings(table(tmp_path / "a.csv", names)).clips
     there = [name for name, seen in zip(clip.layout.joints, clip.keypoint.any((0, 1, 3)), strict=True) if seen]
     assert sorted(there) == sorted(names)
+
+
+@pytest.mark.parametrize("form", ["{}_{:03}", "{}_{:03}.jpg", "{}-{}"])
+def test_names_of_pictures_in_the_column_of_frames(tmp_path, form):
+    """walk_003 is frame 3 of clip walk; ids that count nothing are refused with the way."""
+    joints = load_layout("coco17").joints
+    places = np.random.default_rng(0).uniform(1, 900, (5, 34)).round(2)
+    header = ",".join(["frame_id", *(f"{joint}_{axis}" for joint in joints for axis in "xy")])
+    rows = [",".join(map(str, place)) for place in places.tolist()]
+    lines = [f"{form.format(clip, t)},{row}" for clip in ("walk", "sit") for t, row in enumerate(rows)]
+    (tmp_path / "a.csv").write_text("\n".join([header, *lines]))
+    clips = list(recordings(tmp_path / "a.csv").clips)
+    assert [(clip.name, clip.frames) for clip in clips] == [("walk", 5), ("sit", 5)]
+    np.testing.assert_allclose(clips[1].keypoint[0].reshape(5, -1), places, rtol=1e-5)
+    (tmp_path / "b.csv").write_text("\n".join([header, *(f"{t * 77:x}f,{row}" for t, row in enumerate(rows))]))
+    with pytest.raises(ValueError, match="that of pictures 'image', or leave it out"):
+        list(recordings(tmp_path / "b.csv").clips)

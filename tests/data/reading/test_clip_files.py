@@ -23,6 +23,7 @@ FORMS = [
     ("{word}/trial_1", Levels(0)),
     ("{group}/{word}", Levels(1)),
     ("{part}", Levels(None, part=0)),
+    ("set50_{part}_keypoints/{word}", Levels(1, part=0)),
     ("{person}/{number}", Levels(1, subject=0)),
 ]
 

@@ -5,6 +5,7 @@ import pytest
 
 from kinegraph.data.read import recordings
 from kinegraph.data.reading.tables.sensor_columns import state_score, usual_column
+from kinegraph.skeleton.layout import load_layout
 from tests.data.formats.test_kinect import STANDING, V2, WALK
 
 XR = ["Palm", "Wrist", "ThumbMetacarpal", "ThumbProximal", "ThumbDistal", "ThumbTip"] + [
@@ -100,3 +101,26 @@ def test_one_hand_of_a_quest(tmp_path):
     clip, _ = read_one(tmp_path, header + "\n0," + ",".join(map(str, places.ravel())))
     assert clip.layout.name == "quest24"
     np.testing.assert_allclose(clip.keypoint[0], places, atol=1e-6)
+
+
+@pytest.mark.parametrize("word", ["Joint-Rota", "gaze_direction", "linearvelocity"])
+def test_turns_and_directions_beside_places_are_no_joints(tmp_path, word):
+    """As of Axis Neuron: Hips-Joint-Posi-x, Hips-Joint-Rota-x."""
+    names = load_layout("ntu25").joints
+    header = [f"{name}-{of}-{axis}" for name in names for of in ("Joint-Posi", word) for axis in "xyz"]
+    places = np.random.default_rng(0).normal(0, 0.5, (6, 25, 2, 3)).round(3)
+    rows = [",".join(map(str, row)) for row in places.reshape(6, -1).tolist()]
+    clip, _ = read_one(tmp_path, "\n".join([",".join(header), *rows]))
+    assert clip.layout.name == "ntu25"
+    np.testing.assert_allclose(clip.keypoint[0], places[:, :, 0], rtol=1e-5)
+
+
+def test_numbered_parts_of_animals_are_two_of_them(tmp_path):
+    """As of SimBA's tables; numbers of a spine are none."""
+    parts = ["Ear_left", "Ear_right", "Nose", "Center", "Lat_left", "Lat_right", "Tail_base"]
+    header = [f"{part}_{who}_{axis}" for who in (1, 2) for part in parts for axis in ("x", "y", "p")]
+    rows = np.random.default_rng(0).uniform(1, 500, (5, 42)).round(2)
+    rows[:, 2::3] = 0.9
+    clip, _ = read_one(tmp_path, "\n".join([",".join(header), *(",".join(map(str, row)) for row in rows.tolist())]))
+    assert (clip.people, clip.layout.joints) == (2, tuple(parts))
+    np.testing.assert_allclose(clip.keypoint[1, :, 0], rows[:, 21:23], rtol=1e-5)

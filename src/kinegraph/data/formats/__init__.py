@@ -33,10 +33,12 @@ from kinegraph.data.formats import (
     bvh,
     c3d,
     cad,
+    chalearn,
     clip_arrays,
     coco,
     deeplabcut,
     detectron,
+    egait,
     florence,
     folder,
     frame_arrays,
@@ -46,6 +48,7 @@ from kinegraph.data.formats import (
     kimore,
     kinect,
     leap,
+    mabe,
     mars,
     mediapipe,
     mmpose,
@@ -70,6 +73,7 @@ from kinegraph.data.formats import (
     smarthome,
     smpl,
     smpl_tracks,
+    split_tables,
     table,
     tfrecord,
     trc,
@@ -83,11 +87,12 @@ from kinegraph.data.formats import (
     visual3d,
     yolo,
 )
-from kinegraph.data.formats.unknown import advice, contents, not_here
+from kinegraph.data.formats.unknown import advice, check_suffix, contents, not_here
 from kinegraph.data.reading.clips.recordings import check_readable
 from kinegraph.data.reading.faults import FormatError
 from kinegraph.data.reading.files.file_kinds import known_by_name
 from kinegraph.data.reading.steps.asked import CLEANING
+from kinegraph.data.reading.tables.array_files import HDF5
 from kinegraph.messages import did_you_mean
 
 FORMATS: tuple[ModuleType, ...] = (
@@ -95,7 +100,8 @@ FORMATS: tuple[ModuleType, ...] = (
     json_lines, sleap, deeplabcut, nw_ucla, msr, msr_daily, kard, kimore, utkinect, utd_mhad, uav_human, smarthome,
     florence, cad, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap, c3d, vicon, motive, qualisys, mvnx, visual3d, amc,
     videopose3d, coco, mars, alphapose, mmpose, yolo, mediapipe, video, panoptic, detectron, smpl, anipose,
-    movement, aist, clip_arrays, frame_arrays, smpl_tracks,
+    movement, aist, clip_arrays, frame_arrays, smpl_tracks, split_tables,
+    chalearn, egait, mabe,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 ALIASES: dict[str, tuple[str, dict[str, object]]] = {
@@ -132,7 +138,7 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
             hint = did_you_mean(format.lower(), known) or f"; leave it out, or give one of {', '.join(known)}"
             raise ValueError(f"there is no format '{format}'{hint}")
         module = BY_NAME[name]
-        _check_suffix(module, path)
+        check_suffix(module, path, FORMATS)
         return module, "named by --format", fixed
     if not path.exists():
         raise ValueError(f"there is no file or folder {path}{not_here(path)}")
@@ -149,7 +155,7 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
         return *claims[0], {}
     if known := known_by_name(path):
         raise FormatError("unknown", f"{path} is {known}")
-    if usual and suffix != ".txt":  # an ending that says nothing
+    if usual and suffix not in (".txt", *HDF5):  # endings that say nothing
         return usual[0], f"{BY_ENDING} {suffix}", {}
     raise FormatError("unknown", f"{path} is not recognised: {contents(path)}; {advice(path, FORMATS)}")
 
@@ -169,17 +175,6 @@ def _claims(path: Path, modules: Sequence[ModuleType]) -> list[tuple[ModuleType,
         if not claims and module in modules and (reason := module.detect(path)):
             claims = [(module, reason)]
     return claims
-
-
-def _check_suffix(module: ModuleType, path: Path) -> None:
-    """Raises ValueError for a file whose name ends like those of another format only."""
-    suffix = path.suffix.lower()
-    others = [other.NAME for other in FORMATS if suffix in other.SUFFIXES]
-    if path.is_file() and module.SUFFIXES and suffix not in module.SUFFIXES and others and module.NAME not in others:
-        raise ValueError(
-            f"{path} is no file for {module.NAME}, which reads {', '.join(module.SUFFIXES)}; "
-            f"did you mean '{others[0]}'?"
-        )
 
 
 # ---- options ---------------------------------------------------------------------------------------------------------

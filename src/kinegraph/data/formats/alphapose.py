@@ -15,7 +15,7 @@ import re
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
-from kinegraph.data.folders import files_ending
+from kinegraph.data.folders import files_ending, one_by_one
 from kinegraph.data.reading.clips.clip_files import reason_of
 from kinegraph.data.reading.clips.recordings import Recordings
 from kinegraph.data.reading.files.json_rows import LINES, lists_records, read_records
@@ -65,7 +65,7 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
     Raises ValueError where there is no detection.
     """
     files = [path] if path.is_file() else list(filter(_is_result, files_ending(path, SUFFIXES)))
-    contents = {file: _detections(file) for file in files}
+    contents = {file: _detections(file) for file in one_by_one(files)}
     single = _are_pictures(contents, path)
     found: dict[str, Pictures] = {}
     for file, detections in contents.items():

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.folders import files_ending
+from kinegraph.data.folders import files_ending, one_by_one
 from kinegraph.data.reading.clips.clip_files import some_below
 from kinegraph.data.reading.clips.recordings import Recordings
 from kinegraph.data.reading.files.json_rows import LINES, lists_records, read_records
@@ -80,7 +80,7 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
     Raises ValueError where there are no keypoints.
     """
     files = [path] if path.is_file() else sorted(filter(_is_one, files_ending(path, SUFFIXES)))
-    contents = [_read(file) for file in files]
+    contents = [_read(file) for file in one_by_one(files)]
     joints = Counter(len(pose) for content in contents for pose in content.poses).most_common(1)
     most = joints[0][0] if joints else 0
     found: list[Pictures] = []

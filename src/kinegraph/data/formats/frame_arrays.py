@@ -23,7 +23,7 @@ from jaxtyping import Float
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.folder import detect as is_dataset
 from kinegraph.data.formats.poses_text import TEXTS, has_a_row_a_joint, separator_in
-from kinegraph.data.reading.clips.clip_files import said_by_folders, text_of
+from kinegraph.data.reading.clips.clip_files import said_of_folders, text_of
 from kinegraph.data.reading.clips.conventions import layout_for
 from kinegraph.data.reading.clips.openpose_parts import holistic
 from kinegraph.data.reading.clips.recordings import Item, Recordings, fault_of
@@ -110,7 +110,7 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
     if not (folders := _by_clip(files_ending(path, (".npy",))) or texts):
         raise FormatError("unreadable", f"{path} holds no array or text for each frame")
     places = [folder.relative_to(path).parts for folder in folders]
-    classes, said = said_by_folders([place[:-1] for place in places])
+    classes, said = said_of_folders(places)
     shape = _array(next(iter(folders.values()))[0]).shape
     whole = holistic() if shape[-1] in OF_HOLISTIC and len(shape) == 1 and layout is None else None
     joints = len(load_layout(layout)) if layout else None

@@ -10,6 +10,8 @@
     [{"frame": 0, "people": [{"id": 1, "keypoints": ...}]}]       also persons, poses, bodies, detections
     {"landmarks": [[the same], [the same]]}                       a result of MediaPipe Tasks: people of one frame
     {"pose_landmarks", "left_hand_landmarks", ...}                Holistic; --parts hands reads the hands, too
+    {"pose_x": [[...]], "pose_y", "hand1_x", "hand2_x", ...}      INCLUDE: 25 joints of the body; hand1 is the left one
+    {"positions": {"1.0": {"Nose": [x, y], ...}, ...}}            Keraal
 
 Points with a name or an id have any order, and those that are missing were not seen. World landmarks (metres) are read
 where there are no others. Hands whose side is said (`handedness`, left_hand) are two people, the left one first.
@@ -29,7 +31,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.folders import files_ending
+from kinegraph.data.folders import files_ending, one_by_one
 from kinegraph.data.formats.json_lines import lists_bodies
 from kinegraph.data.formats.landmark_clips import facts_in, named_clips, said_of_clips, unpickled
 from kinegraph.data.formats.smpl import has_parameters
@@ -40,6 +42,7 @@ from kinegraph.data.reading.clips.openpose_parts import Part, holistic
 from kinegraph.data.reading.clips.recordings import Item, Recordings, fault_of
 from kinegraph.data.reading.faults import FormatError, nobody
 from kinegraph.data.reading.files.columnar import COLUMNAR
+from kinegraph.data.reading.files.file_kinds import is_other_json
 from kinegraph.data.reading.files.json_rows import TEXTS, first_record, read_records
 from kinegraph.data.reading.joints.detections import frame_numbers, picture_number, sides
 from kinegraph.data.reading.joints.landmark_points import PLACES
@@ -66,8 +69,7 @@ from kinegraph.safe_pickle import load_pickle
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
-NAME = "mediapipe"
-TITLE = "landmarks of MediaPipe (JSON)"
+NAME, TITLE = "mediapipe", "landmarks of MediaPipe (JSON)"
 OF_ROWS = (*COLUMNAR, *TEXTS)  # tables with lists in their cells
 LINES = (".jsonl", ".ndjson")  # of bodies; those of frames have the format json_lines
 ENDINGS = (".json", *LINES, *OF_ROWS)
@@ -94,7 +96,8 @@ SERIES = re.compile(rb'"[^"]{1,60}"\s*:\s*\{\s*"x"\s*:\s*\[\s*(-?\d|NaN|null)') 
 PLACED = re.compile(rb'"(%s)"\s*:\s*\[\s*-?\d' % "|".join(PLACES).encode())  # a point that is a list
 TRACKED = re.compile(rb'"keypoints"\s*:\s*\[\s*\{\s*"\d+"\s*:\s*\[\s*\[')  # of easy_ViTPose
 OF_LISTS = re.compile(rb'"skeletons"\s*:\s*\[\s*[\[\d]|"skeleton"\s*:\s*\[')  # of NW-UCLA, of others
-FORMS = (OBJECT_OF_ROWS, NAMED_ROW, NUMBERED_ROWS, LISTED, SERIES, PLACED, TRACKED)
+APART = re.compile(rb'"(pose|body)_x"\s*:\s*\[\s*\[')  # x of all joints in all frames
+FORMS = (APART, OBJECT_OF_ROWS, NAMED_ROW, NUMBERED_ROWS, LISTED, SERIES, PLACED, TRACKED)
 RATES = ("fps", "frame_rate", "frameRate", "framerate")
 SIDES = (("width", "height"), ("image_width", "image_height"), ("frame_width", "frame_height"),
          ("video_width", "video_height"), ("imageWidth", "imageHeight"), ("videoWidth", "videoHeight"))  # fmt: skip
@@ -120,7 +123,7 @@ def _has_landmarks(file: Path) -> bool:
         return False
     with file.open("rb") as content:
         head = content.read(HEAD)
-    if any(word in head for word in OTHERS) or OF_LISTS.search(head):
+    if any(word in head for word in OTHERS) or OF_LISTS.search(head) or is_other_json(head):
         return False
     has_x_and_y = all(re.search(rb'"%s"\s*:' % axis, head) for axis in (b"[xX]", b"[yY]"))
     return has_x_and_y or any(word in head for word in WORDS) or any(form.search(head) for form in FORMS)
@@ -177,7 +180,7 @@ def read(
     if "face" in (parts or ()):
         raise ValueError("MediaPipe's face of 468 points has no layout here; give --parts body hands")
     files = [path] if path.is_file() else list(filter(_has_landmarks, files_ending(path, ENDINGS)))
-    contents = {file: _content(file) for file in files}
+    contents = {it: unpickled(it) if it.suffix.lower() in PICKLES else read_records(it) for it in one_by_one(files)}
     if path.is_file() and (clips := named_clips(contents[path], path.stem)):
         recordings = {name: replace(_read(clip, path, hands), cells=facts_in(clip)) for name, clip in clips.items()}
     else:
@@ -197,7 +200,8 @@ def read(
     classes, said, lines = _classes(recordings)
     read_too = {name for names in HANDS_BESIDE.values() for name in names} if hands else set()
     if beside := sorted({name for found in recordings.values() for name in found.left_out} - read_too):
-        lines = [f"{first_few(beside)}, beside the pose", *lines]
+        way = "; --parts body hands reads the hands" if any("hand" in name.lower() for name in beside) else ""
+        lines = [f"{first_few(beside)}, beside the pose{way}", *lines]
     not_stated = {"units", "plane"}
     if deep:
         not_stated.add("up")
@@ -251,10 +255,12 @@ def _classes(recordings: Mapping[str, _File]) -> tuple[tuple[str, ...], list[tup
     if any(recording.cells for recording in recordings.values()):
         return *said_of_clips({name: recording.cells for name, recording in recordings.items()}), lines
     classes, said = said_by_folders([found.folders for found in recordings.values()])
-    if not classes:
-        classes, said = said_by_labels(
-            [recording.labels[0] if len(recording.labels) == 1 else "" for recording in recordings.values()]
-        )
+    labels = [recording.labels[0] if len(recording.labels) == 1 else "" for recording in recordings.values()]
+    if not classes or all(labels):  # what the files say counts more than where they lie
+        parts = [splits for _, splits in said]
+        classes, said = said_by_labels(labels)
+        if all(part.keys() == {"split"} for part in parts):
+            said = [(label, splits) for (label, _), splits in zip(said, parts, strict=True)]
     return classes, [(*facts, {}) for facts in said], lines
 
 
@@ -262,10 +268,6 @@ def _check_alike(counts: set[int], bodies: Sequence[Mapping[str, object]], path:
     """Raises FormatError for bodies of 33 and of 21 joints in a file, which are poses and hands."""
     if all(list(body) == list(map(str, range(len(body)))) for body in bodies):
         raise FormatError("joints", f"{path} has frames of {min(counts)} and of {max(counts)} landmarks")
-
-
-def _content(file: Path) -> Any:
-    return unpickled(file) if file.suffix.lower() in PICKLES else read_records(file)
 
 
 def _read(content: Any, file: Path, hands: bool) -> _File:
@@ -304,11 +306,8 @@ def _number(value: object) -> float | None:
 def _rate_lines(recordings: Mapping[str, _File]) -> tuple[str, ...]:
     """The line on frame rates by the times of frames."""
     rates = sorted({recording.fps for recording in recordings.values() if recording.timed and recording.fps})
-    return (
-        (f"{first_few([f'{rate:g}' for rate in rates])} frames a second by the times of the frames (--fps)",)
-        if rates
-        else ()
-    )
+    said = first_few([f"{rate:g}" for rate in rates])
+    return (f"{said} frames a second by the times of the frames (--fps)",) if rates else ()
 
 
 def _joined(files: Mapping[Path, _File], path: Path) -> dict[str, _File]:
@@ -317,22 +316,20 @@ def _joined(files: Mapping[Path, _File], path: Path) -> dict[str, _File]:
         if path.is_file():
             return {file.stem: landmarks for file, landmarks in files.items()}
         names = {file: file.relative_to(path).with_suffix("").as_posix() for file in files}
-        return {names[file]: replace(landmarks, folders=_folders(file, path)) for file, landmarks in files.items()}
+        return {
+            names[file]: replace(landmarks, folders=file.relative_to(path).parts[:-1])
+            for file, landmarks in files.items()
+        }
     found: dict[str, _File] = {}
     for place, (file, landmarks) in enumerate(files.items()):
         name, number = picture_number(file.relative_to(path).as_posix())
         clip = found.setdefault(
             name or path.absolute().name,
-            _File([], landmarks.fps, landmarks.size, landmarks.left_out, _folders(file.parent, path)),
+            _File([], landmarks.fps, landmarks.size, landmarks.left_out, file.parent.relative_to(path).parts[:-1]),
         )
         clip.labels = tuple(dict.fromkeys((*clip.labels, *landmarks.labels)))
         clip.frames.append(replace(landmarks.frames[0], number=place if number is None else number))
     return found
-
-
-def _folders(place: Path, path: Path) -> tuple[str, ...]:
-    """The folders between a folder of recordings and a file in it, or the folder of a clip's frames."""
-    return place.relative_to(path).parts[:-1]
 
 
 def _clip(

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kinegraph.data.folders import files_ending
+from kinegraph.data.folders import files_ending, one_by_one
 from kinegraph.data.reading.clips.clip_files import reason_of
 from kinegraph.data.reading.clips.recordings import Recordings
 from kinegraph.data.reading.joints.detections import (
@@ -61,7 +61,7 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
     files = [path] if path.is_file() else sorted(filter(_is_prediction, files_ending(path, SUFFIXES)))
     found: dict[str, Pictures] = {}
     own: JointLayout | None = None
-    for file in files:
+    for file in one_by_one(files):
         content = read_json(file)
         own = own or (
             _own_layout(content["meta_info"]) if isinstance(content, Mapping) and "meta_info" in content else None

@@ -4,6 +4,7 @@
     (T, M, V, C)    several people in rows; (M, T, V, C) is recognised by how joints move
     (T, V * C)      the numbers of a frame in one row, coordinates of a joint beside each other; also of two people, as
                     nested lists in .json, and as text without a header (.csv, .txt), as numpy's savetxt writes them
+    (T, V * 7)      x, y, z and a quaternion of each joint, as of Keraal; (T, V * 9) with x and y in a picture behind it
     (T * V, C)      text with a row for each joint, C numbers in it; --layout says how many rows are a frame
     frame, id, ...  text with a row for each person in a frame, as of MOT, see `track_rows`
     C               2: x, y;   3: x, y, score or x, y, z;   4: x, y, z, score or a Kinect's state (0, 1, 2)
@@ -38,6 +39,7 @@ from kinegraph.data.formats.poses_text import (
     are_flat,
     are_of_people,
     has_a_row_a_joint,
+    has_turns,
     is_counted,
     is_flat,
     read_text,
@@ -63,6 +65,7 @@ from kinegraph.data.reading.joints.axes import (
     MOST_PEOPLE,
     NO_PEOPLE,
     PEOPLE_FIRST,
+    TURNS,
     check_places,
     flat_lines,
     frames_come_first,
@@ -127,7 +130,7 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
     other = [] if path.is_file() else [file.name for file in files_ending(path, SUFFIXES) if not is_clip(file)]
     joints = len(load_layout(layout)) if layout else None
     first, flat = first_readable(files, lambda file: (_arrays(file, joints)[0], is_flat(file)))
-    tracked = flat and are_of_people(files[0].path)
+    tracked, turned = flat and are_of_people(files[0].path), flat and has_turns(files[0].path)
     names = names_in(files[0].path, first.shape[-2])
     of, places = layout_by_names(files[0].path, names, None, *first.shape[-2:])
     if layout is not None:
@@ -153,8 +156,8 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
         assumed=(
             *bones_line(of),
             *([LINE] if tracked else []),
-            *(flat_lines(_shape(files[0].path)[1]) if flat and not tracked else ()),
-            *([COUNTED] if flat and not tracked and is_counted(files[0].path, first) else []),
+            *([TURNS] if turned else flat_lines(_shape(files[0].path)[1]) if flat and not tracked else ()),
+            *([COUNTED] if flat and not tracked and not turned and is_counted(files[0].path, first) else []),
             *([ANY_ORDER] if files[0].path.suffix.lower() == MAT else []),
             *([movenet.MULTIPOSE if of_movenet else FRAMES_FIRST] if frames_first else []),
             *([movenet.Y_FIRST] if y_first else []),

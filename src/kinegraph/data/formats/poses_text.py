@@ -14,7 +14,7 @@ from kinegraph.data.reading.clips.clip_files import text_of
 from kinegraph.data.reading.faults import FormatError
 from kinegraph.data.reading.files.npy import mapped
 from kinegraph.data.reading.files.text import first_numbers, table_of_numbers
-from kinegraph.data.reading.joints.axes import HAND, flat_shapes, with_joints
+from kinegraph.data.reading.joints.axes import HAND, WITH_TURN, beside_turns, flat_shapes, with_joints
 from kinegraph.data.reading.tables.track_rows import numbers_before, people_of
 
 TEXTS = (".csv", ".txt")
@@ -31,7 +31,22 @@ def has_a_row_a_frame(file: Path) -> bool:
         return True
     if len(numbers) == 2 * (1 + HAND) and {*numbers[:: 1 + HAND]} <= {0, 1}:  # both hands of H2O, known by name
         return False
-    return bool(flat_shapes(len(numbers)) or (numbers[:1] in ([0], [1]) and flat_shapes(len(numbers) - 1)))
+    counted = numbers[:1] in ([0], [1]) and flat_shapes(len(numbers) - 1)
+    return bool(flat_shapes(len(numbers)) or counted or has_turns(file))
+
+
+def has_turns(file: Path) -> bool:
+    """Whether rows have the place and the rotation of each joint, by the first that is not zero."""
+    if file.suffix.lower() == ".npy":
+        return beside_turns(mapped(file)) is not None
+    width = len(first_numbers(file, separator := separator_in(file)))
+    if file.suffix.lower() not in TEXTS or not any(width % size == 0 for size in WITH_TURN):
+        return False
+    with file.open("rb") as content, suppress(ValueError):
+        lines = islice((line for line in content if any(digit in line for digit in b"123456789")), 1)
+        rows = [[float(cell) for cell in line.decode("ascii").split(separator) if cell.strip()] for line in lines]
+        return bool(rows) and len(rows[0]) == width and beside_turns(np.array(rows)) is not None
+    return False
 
 
 def has_a_row_a_joint(file: Path) -> bool:
@@ -61,7 +76,7 @@ def is_flat(file: Path) -> bool:
         return False
     with suppress(ValueError):
         shape = mapped(file).shape
-        return len(shape) == 2 and shape[0] > 1 and bool(flat_shapes(shape[1]))
+        return len(shape) == 2 and shape[0] > 1 and (bool(flat_shapes(shape[1])) or has_turns(file))
     return False
 
 

@@ -13,7 +13,7 @@ from types import ModuleType
 
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.smpl import has_parameters
-from kinegraph.data.reading.files.file_kinds import NO_PICTURES, kind_of
+from kinegraph.data.reading.files.file_kinds import AS_NPY, NO_PICTURES, kind_of
 from kinegraph.data.reading.files.text import MARKS_OF_16
 from kinegraph.data.reading.tables.array_files import HDF5, MAT, PICKLES, open_arrays
 from kinegraph.messages import fetch_first, first_few, plain_name, shortened
@@ -23,6 +23,12 @@ from kinegraph.safe_pickle import load_pickle
 HEAD = 1 << 16  # bytes that are looked at
 OF_TEXT = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xml", ".bvh", ".trc", ".amc", ".skeleton")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+FEATURES = {  # numbers of a frame in arrays of other projects, and the way
+    263: "features of HumanML3D: its folder new_joints has the joints",
+    251: "features of KIT-ML: its folder new_joints has the joints",
+    **dict.fromkeys((315, 319), "turns of SMPL-X's joints, as of FineDance: compute the joints by the package smplx"),
+    322: "parameters of SMPL-X, as of Motion-X: compute the joints by the package smplx",
+}
 WORD = re.compile(r"[A-Za-z][A-Za-z_]{2,}")
 JSON = re.compile(r"\s*[\[{]\s*([\[{\]}\"]|-?\d)")
 KEY = re.compile(r'"([^"\n]{1,60})"\s*:')
@@ -68,7 +74,8 @@ def _of_hdf5(path: Path) -> str:
         return ""
     with suppress(ValueError, OSError, RuntimeError, KeyError):
         shapes = open_arrays(path).shapes
-        return f"HDF5 with {first_few([f'{name} {shape}' for name, shape in shapes.items()], 4)}" if shapes else ""
+        there = first_few([f"{name} {shape}" for name, shape in shapes.items()], 4)
+        return f"HDF5 with {there}; {AS_NPY}" if shapes else ""
     return ""
 
 
@@ -102,6 +109,17 @@ def advice(path: Path, formats: Sequence[ModuleType]) -> str:
     if near := nearest_formats(path, formats):
         return f"the nearest formats are {' and '.join(near)} (--format); docs/formats.md shows what is read"
     return "docs/formats.md shows what is read"
+
+
+def check_suffix(module: ModuleType, path: Path, formats: Iterable[ModuleType]) -> None:
+    """Raises ValueError for a file whose name ends like those of another format only."""
+    suffix = path.suffix.lower()
+    others = [other.NAME for other in formats if suffix in other.SUFFIXES]
+    if path.is_file() and module.SUFFIXES and suffix not in module.SUFFIXES and others and module.NAME not in others:
+        raise ValueError(
+            f"{path} is no file for {module.NAME}, which reads {', '.join(module.SUFFIXES)}; "
+            f"did you mean '{others[0]}'?"
+        )
 
 
 def right_ending(path: Path, formats: Iterable[ModuleType]) -> str | None:
@@ -176,7 +194,11 @@ def _shape(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(256)
     found = re.search(rb"'descr': '([^']+)'.*'shape': \(([\d, ]*)\)", head) if head.startswith(b"\x93NUMPY") else None
-    return f"{found[1].decode('latin-1').lstrip('<>|')} ({found[2].decode('latin-1').strip()})" if found else ""
+    if not found:
+        return ""
+    kind, shape = found[1].decode("latin-1").lstrip("<>|"), found[2].decode("latin-1").strip()
+    known = FEATURES.get(int(shape.rpartition(",")[2])) if re.fullmatch(r"\d+, \d+", shape) else None
+    return f"{kind} ({shape}){f', {known}' if known else ''}"
 
 
 def _names(path: Path) -> list[str]:

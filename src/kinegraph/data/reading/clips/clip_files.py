@@ -9,7 +9,7 @@ FOLDER/mydata/walk/01.bvh   the same of class walk: a folder around all others, 
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 
 from kinegraph.data.folders import files_ending, places
 from kinegraph.data.reading.clips.clip_columns import MADE, VAL_SHARE, facts, made_split, part_of
+from kinegraph.data.reading.clips.clip_columns import PARTS as PART_WORDS
 from kinegraph.data.reading.clips.recordings import Item, Recordings, fault_of
 from kinegraph.data.reading.faults import Fault, FormatError
 from kinegraph.data.split_names import PARTS
@@ -137,7 +138,23 @@ class Levels:
         cells = {
             column: composed(folders[level]) for column, level in there if level is not None and level < len(folders)
         }
-        return cells | ({"split": part_of(cells["split"])} if "split" in cells else {})
+        return cells | ({"split": _part_in(cells["split"])} if "split" in cells else {})
+
+
+def _part_in(folder: str) -> str:
+    """The part of a split that a folder is, also by one of its words: include50_train_keypoints -> train."""
+    words = [part for word in re.split(r"[_\-. ]", folder) if (part := part_of(word)) in PARTS]
+    return words[0] if len(words) == 1 else part_of(folder)
+
+
+def _are_parts(folders: Collection[str]) -> bool:
+    """Whether these are parts of a split: train and val, or names that differ in such a word alone."""
+    rests = {
+        re.sub(rf"(^|[_\-. ])({'|'.join((*PARTS, *PART_WORDS))})(?=$|[_\-. ])", "", folder.lower())
+        for folder in folders
+    }
+    several = len(folders) > 1 and len(rests) == 1
+    return all((_part_in if several else part_of)(folder) in PARTS for folder in folders)
 
 
 def levels_of(places: Sequence[tuple[str, ...]]) -> Levels:
@@ -149,7 +166,7 @@ def levels_of(places: Sequence[tuple[str, ...]]) -> Levels:
     inside = [folders for folders in places if folders]
     depth = min(map(len, inside), default=0)
     names = [{folders[level] for folders in inside} for level in range(depth)]
-    part = next((level for level in range(depth) if all(part_of(name) in PARTS for name in names[level])), None)
+    part = next((level for level in range(depth) if _are_parts(names[level])), None)
     other = [level for level in range(depth) if level != part]
     alone = len(other) == 1  # then s01 may be a sign or a sport, too; subject_01 is nobody else
     people = [level for level in other if all(map((SPELT if alone else PERSON).fullmatch, names[level]))]
@@ -184,6 +201,15 @@ def said_by_folders(
     return classes, [(label, {split: part[clip] for split, part in parts.items()}) for clip, label in numbered.items()]
 
 
+def said_of_folders(
+    places: Sequence[tuple[str, ...]],
+) -> tuple[tuple[str, ...], list[tuple[int | None, dict[str, str]]]]:
+    """The same of clips that are folders: their own is no class, but may be a person, as in walk/s01."""
+    levels = levels_of(places)
+    people = levels.label is not None and levels.subject == min(map(len, places), default=0) - 1
+    return said_by_folders(places if people else [folders[:-1] for folders in places])
+
+
 def with_split(files: Sequence[ClipFile]) -> list[ClipFile]:
     """The files; a fifth of clips without class and part becomes "val", as a table of segments may label them."""
     if any(file.splits for file in files):
@@ -210,7 +236,7 @@ def line_on_folders(folder: Path, found: Recordings) -> tuple[str, ...]:
         return ()
     said = []
     for other in (place for place in range(depth) if place != level and len(names[place]) > 1):
-        if all(part_of(name) in PARTS for name in names[other]):
+        if _are_parts(names[other]):
             said.append(f"{first_few(names[other])} as parts of a split")
         elif all(map(PERSON.fullmatch, names[other])):
             said.append(f"{first_few(names[other])} as people")

@@ -24,6 +24,12 @@ def further_keys(parts: Sequence[str]) -> tuple[str, ...]:
     return tuple(key for part, keys in KEYS.items() if part in parts for key in keys)
 
 
+def parts_in(layout: JointLayout) -> list[Part]:
+    """The parts that a layout has behind a body, see `layout_with`."""
+    first = {"hands": f"left_hand_{load_layout('hand21').joints[0]}", "face": "face_0"}
+    return [part for part in ("hands", "face") if first[part] in layout.joints]
+
+
 @cache
 def holistic() -> JointLayout:
     """The 75 joints of MediaPipe's Holistic: the body, the left hand, the right hand."""

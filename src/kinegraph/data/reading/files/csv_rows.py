@@ -1,4 +1,4 @@
-"""The rows of tables as text: CSV as people write it, Parquet (`columnar`), Excel (`excel`), JSON (`json_rows`).
+"""The rows of tables as text: CSV as people write it, Parquet (`columnar`), Excel, JSON (`json_rows`), ARFF of Weka.
 
 Commas, semicolons or tabs separate; decimals have a point or a comma, thousands the other one where some have both. A
 header of two or three rows, as pandas writes columns of levels, becomes one: (people,) joints, and x, y and score
@@ -15,6 +15,7 @@ from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import TextIO
 
+from kinegraph.data.reading.files.arff import ARFF, arff_rows
 from kinegraph.data.reading.files.columnar import COLUMNAR, columnar_rows
 from kinegraph.data.reading.files.excel import EXCEL, excel_rows
 from kinegraph.data.reading.files.json_rows import ENDINGS as JSON
@@ -22,7 +23,7 @@ from kinegraph.data.reading.files.json_rows import json_rows
 from kinegraph.data.reading.files.text import encoding_of, other_encoding
 from kinegraph.messages import quoted
 
-NO_TEXT = (*COLUMNAR, *EXCEL)  # lines of these are no rows
+NO_TEXT = (*COLUMNAR, *EXCEL, *ARFF)  # lines of these are no rows
 BY_VALUES = (*NO_TEXT, *JSON)
 AXES = {"x", "y", "z", "score", "scores", "conf", "confidence", "likelihood", "visibility", "presence"}
 SEPARATORS = ",;\t|"
@@ -87,6 +88,8 @@ def _lines(path: Path) -> Iterator[Row]:
         rows = excel_rows(path)
     elif suffix in JSON:
         rows = json_rows(path)
+    elif suffix in ARFF:
+        rows = arff_rows(path)
     else:
         rows = columnar_rows(path) if suffix in COLUMNAR else _with_points(path, text_rows(path))
     header, rows = joined_header(rows)

@@ -12,7 +12,13 @@ from kinegraph.messages import first_few, plain_name
 UNPACK = "unpack it first"
 NO_PICTURES = "make a video of pictures: `ffmpeg -framerate 30 -pattern_type glob -i '*.png' new.mp4`"
 AS_TABLE = "save it as CSV, one row per frame, or as Parquet"
+AS_NPY = "save its array of joints by numpy.save, (frames, joints, 2 or 3)"
+AS_CSV = "save it as CSV, one row per frame"
 AS_BVH = "export its motion as BVH, for example from Blender"
+OF_ROBOT = (
+    "the state of a robot's joints (ROS): their angles, no places",
+    "write the transforms of its links, as of tf, as CSV, one row per link and frame",
+)
 AS_MESSAGES = "write its skeletons as CSV or JSON, one row per joint and frame"
 OF_NETWORK = "it holds a network and no recordings"
 # The first bytes, what the file is, and the way to one that can be read.
@@ -24,7 +30,7 @@ KINDS = (
     (b"II*\0", "a picture (TIFF)", NO_PICTURES),
     (b"%PDF", "a PDF", "it holds a document and no recordings"),
     (b"MATLAB ", "a MATLAB file", ""),
-    (b"\x89HDF", "HDF5", ""),
+    (b"\x89HDF", "HDF5", AS_NPY),
     (b"CDF", "netCDF 3", "save it as netCDF 4"),
     (b"\xcd\xf3\x00\x01", "NASA's CDF, as of Human3.6M", "save its array Pose by numpy.save, (frames, 32, 3)"),
     (b"\x93NUMPY", "a NumPy array", ""),
@@ -53,6 +59,12 @@ KINDS = (
     (b"PXR-USDC", "a 3D scene (USD)", AS_BVH),
     (b"#usda", "a 3D scene (USD)", AS_BVH),
     (b"ply\n", "points of a mesh (PLY)", "it has no joints"),
+    (b"$FL", "a file of SPSS (.sav)", AS_CSV),
+    (b"<stata_dta", "a file of Stata (.dta)", AS_CSV),
+    (b"TDSm", "a file of LabVIEW (TDMS)", AS_CSV),
+    (b"TRACK\0", "nerve fibres (TrackVis)", "it holds no joints"),
+    (b"NI10", "a recording of OpenNI", AS_MESSAGES),
+    (b"Ogawa", "a 3D scene (Alembic)", AS_BVH),
     (b"MZ", "a program of Windows", ""),
     (b"\x7fELF", "a program of Linux", ""),
     (b"\x80", "a pickle", ""),
@@ -94,6 +106,33 @@ LOOKED_AT = 1 << 14  # bytes
 # Where the joints of hand21 are among those of data sets of hands.
 OF_HO3D = (0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20)
 OF_INTERHAND = (20, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12, 19, 18, 17, 16)
+OF_MSRA = (0, 17, 18, 19, 20, *range(1, 17))
+OF_3DHP = (4, 23, 24, 25, 18, 19, 20, 3, 5, 6, 7, 9, 10, 11, 14, 15, 16)  # the joints of h36m17 among its 28
+OF_PLAYERS = "places of players, a point each, without joints"
+A_POSE = "give the video: prepare VIDEO OUT sees the joints of people"
+# JSON that has x and y or names of joints, and no places of joints: what its first bytes hold, what it is, and the way.
+OF_JSON: tuple[tuple[bytes, str, str], ...] = (
+    (rb'"op"\s*:\s*"publish"', "messages of rosbridge", "save the msg of each, one a line (.jsonl)"),
+    (
+        rb'(?s)"bboxes"\s*:.*"(leading_hand|united_label)"\s*:',
+        "HaGRID's annotations, a single picture each",
+        "save landmarks and labels by numpy.savez, x (pictures, 1, 21, 2) and y: the joints of hand21",
+    ),
+    (
+        rb'"(trackable_object|player_data|freeze_frame|homePlayers|home_players)"\s*:|"gamedate"\s*:[\s\S]*"moments"\s*:',
+        OF_PLAYERS,
+        A_POSE,
+    ),
+    (
+        rb'"BoundingBox"\s*:\s*\{\s*"(Width|Height|Left|Top)"|"observedPeople"\s*:',
+        "boxes of people and faces (Amazon Rekognition, Azure Video Indexer), without joints of bodies",
+        A_POSE,
+    ),
+    (
+        rb'"name"\s*:\s*\[[^\]]*\]\s*,\s*"position"\s*:\s*\[[^\]]*\]\s*,\s*"velocity"',
+        *OF_ROBOT,
+    ),
+)
 # Files of motion capture and sensors: ends of a name, what the first bytes hold, what the file is, and the way.
 OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
     (
@@ -109,6 +148,56 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
         "give the .trc file of the recording, as OpenSim and OpenCap write it beside the motion",
     ),
     ((".osim",), rb"<OpenSimDocument", "a model of OpenSim without motion", "give the .trc file of a recording"),
+    ((".rds", ".rdata", ".rda"), rb"", "a file of R", "save its table by write.csv, one row per frame"),
+    ((".dta", ".sas7bdat", ".por", ".zsav"), rb"", "a file of Stata, SAS or SPSS", AS_CSV),
+    (
+        (".trk",),
+        rb"MATLAB|\x89HDF",
+        "tracks of APT",
+        "save its pTrk by numpy.save, (frames, animals, parts, 2), and give --layout my.yaml",
+    ),
+    (
+        (".ts",),
+        rb"(?mi)^@data\s*$",
+        "series of the UEA archive",
+        "x, y = load_from_ts_file(FILE) of aeon, numpy.savez('all.npz', x=x.transpose(0, 2, 1), y=y), and give all.npz",
+    ),
+    (
+        ("annot.mat",),
+        rb"MATLAB",
+        "MPI-INF-3DHP's joints",
+        f"save annot3[0, 0].reshape(-1, 28, 3)[:, {[*OF_3DHP]}] of scipy.io.loadmat by numpy.save: the joints of "
+        "h36m17 of camera 0, in mm",
+    ),
+    (
+        ("annot_data.mat",),
+        rb"MATLAB",
+        "MPI-INF-3DHP's test set",
+        "save its annot3, read by h5py, as .npy (frames, 17, 3), and give --layout my.yaml, --units mm",
+    ),
+    (
+        ("joint.txt",),
+        rb"^\d+\s*\n\s*([-\d.e]+\s+){62}[-\d.e]+\s",
+        "MSRA's joints of a hand",
+        f"save the rows behind the first, reshaped to (frames, 21, 3)[:, {[*OF_MSRA]}], as .npy: the joints of hand21, "
+        "in mm",
+    ),
+    *(((".json", ".jsonl", ".ndjson"), mark, what, way) for mark, what, way in OF_JSON),
+    (
+        (".json", ".jsonl"),
+        rb'"joint\w*Transforms?"\s*:\s*\[\s*\[|:\s*\[\s*(-?[\d.eE-]+\s*,\s*){15}1(\.0*)?\s*\]',
+        "transforms of joints (ARKit), matrices of 4 x 4 numbers",
+        'save the last column of each, where the joint is: {"head_joint": [x, y, z], ...} for each frame',
+    ),
+    ((".csv", ".txt"), rb"(?i)^[^\n]*field\.position0\b[^\n]*field\.velocity0\b", *OF_ROBOT),
+    ((".urdf", ".xacro", ".sdf"), rb"", "a model of a robot without motion", OF_ROBOT[1]),
+    ((".csv", ".txt"), rb"(?i)^[^\n]*\bnflId\b|^Period,Frame,Time \[s\]", OF_PLAYERS, A_POSE),
+    (
+        (".txt", ".log", ".csv", ".json", ".jsonl"),
+        rb"/VMC/Ext/",
+        "messages of the VMC protocol: turns of bones, and places relative to the bone before",
+        AS_BVH,
+    ),
     ((".tak",), rb"", "a take of OptiTrack Motive", "export it from Motive as CSV, BVH or C3D"),
     ((".fbx",), rb"(?i)(Kaydara FBX|; FBX)", "an FBX file", "export it as BVH, for example from Blender"),
     ((".mvn",), rb"", "a recording of Xsens MVN", "export it from MVN as MVNX, BVH or C3D"),
@@ -200,7 +289,20 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
         "a protocol buffer, which says nothing without its definition",
         "write its landmarks as JSON, as MessageToJson of google.protobuf does",
     ),
-    ((".gltf", ".dae", ".usdz", ".usdc", ".vrm", ".vrma", ".ma", ".mb", ".max", ".c4d"), rb"", "a 3D scene", AS_BVH),
+    (
+        (".gltf", ".dae", ".usdz", ".usdc", ".vrm", ".vrma", ".ma", ".mb", ".max", ".c4d", ".bip", ".anim", ".hip"),
+        rb"",
+        "a 3D scene",
+        AS_BVH,
+    ),
+    ((".pmx", ".pmd"), rb"", "a model of MikuMikuDance without motion", "export its motion (.vmd) as BVH from Blender"),
+    (
+        (".cmo", ".cmz", ".qtm", ".cap", ".x1d", ".x2d", ".xcp"),
+        rb"",
+        "a recording of Visual3D, Qualisys, Cortex or Vicon",
+        "export it as C3D or TRC",
+    ),
+    ((".raw", ".calc"), rb"(?i)axis ?neuron|noitom", "a recording of Perception Neuron", "export it as BVH"),
     (
         (".eaf", ".srt", ".vtt"),
         rb"",
@@ -273,6 +375,11 @@ def known_by_name(path: Path) -> str | None:
     with path.open("rb") as file:
         head = file.read(LOOKED_AT)
     for endings, pattern, what, way in OF_OTHER_TOOLS:
-        if path.suffix.lower() in endings and re.search(pattern, head):
+        if path.name.lower().endswith(endings) and re.search(pattern, head):
             return f"{what}; {way}"
     return None
+
+
+def is_other_json(head: bytes) -> bool:
+    """Whether the start of a JSON is of a kind that holds no places of joints."""
+    return any(re.search(pattern, head) for pattern, _, _ in OF_JSON)

@@ -27,8 +27,11 @@ FRAMES_FIRST = (
     "arrays are read as (frames, people, joints, coordinates): neighbours on their first axis move like frames"
 )
 OF_TURNS = 1e-3  # by which rounding changes the length of a quaternion
+ROUNDED_TURN = 0.02  # the same of one that is written with few decimals
+WITH_TURN = (7, 9)  # numbers of a joint
 ROUNDING = 1e-6  # by which bones that keep their lengths seem to change them
 BODIES = 50  # rows that are looked at
+TURNS = "x, y, z of each joint are read, the four numbers behind them are its rotation"
 FLAT = "rows of numbers are read as the joints of a frame, coordinates beside each other"
 COUNTED = "the first number of a row counts the frames"
 ANY_ORDER = "the axes of MATLAB's arrays are frames, joints and coordinates by their sizes and by the motion"
@@ -107,6 +110,25 @@ def flat_lines(width: int) -> tuple[str, ...]:
     return FLAT, *(["MediaPipe's face of 468 points, in each row, is left out"] if OF_HOLISTIC.get(width) else [])
 
 
+def beside_turns(
+    array: Shaped[np.ndarray, "T numbers"], joints: int | None = None
+) -> Shaped[np.ndarray, "T V 3"] | None:
+    """The places in rows that have x, y, z and a quaternion of each joint, and sometimes its x and y in a picture.
+
+    None for other rows. joints: number of joints, if known.
+    """
+    for size in WITH_TURN:
+        count = array.shape[1] // size
+        if array.shape[1] % size or count not in ({joints} if joints else {*LAYOUTS}):
+            continue
+        rows = array.reshape(len(array), count, size)
+        lengths = np.linalg.norm(np.nan_to_num(rows[: 50 * BODIES, :, 3:7].astype(np.float64)), axis=-1)
+        turned = abs(lengths - 1) < ROUNDED_TURN
+        if turned.any() and (turned | (lengths == 0)).all():  # joints at the end of a limb may have no turn
+            return rows[..., :3]
+    return None
+
+
 def with_joints(array: Float[np.ndarray, "T numbers"], joints: int | None = None) -> Float[np.ndarray, "T M V C"]:
     """The rows of one frame each with axes of joints and coordinates. joints: number of joints, if known.
 
@@ -114,6 +136,8 @@ def with_joints(array: Float[np.ndarray, "T numbers"], joints: int | None = None
     """
     if array.shape[1] in OF_HOLISTIC:
         return of_holistic(array)[:, None]
+    if (places := beside_turns(array, joints)) is not None:
+        return places[:, None]
     shapes = flat_shapes(array.shape[1], joints)
     rows = np.nan_to_num(array[np.unique(np.linspace(0, len(array) - 1, BODIES).astype(int))].astype(np.float64))
 

@@ -16,7 +16,14 @@ OF_NUMBERS = ((4, (33,)), (2, (33,)), (3, (13, 15, 17, 18, 19, 20, 21, 23, 24, 2
               (2, (13, 15, 17, 18, 19, 20, 21, 23, 24, 25, 26, 32, 133, 136)))  # fmt: skip
 UNSAID = math.nan  # the score of a row of three numbers, the third of which may be the score
 IN_PIXELS = 10.0  # a larger coordinate is in pixels, or in mm
-PLACES = ("position", "pos", "translation", "location", "coordinates")  # under which a point has its coordinates
+PLACES = (
+    "position",
+    "pos",
+    "translation",
+    "location",
+    "coordinates",
+    "point",
+)  # under which a point has its coordinates
 
 Point = tuple[float, float, float, float]  # x, y, z, score
 
@@ -118,3 +125,35 @@ def _point(point: Any) -> Point:
     if x is None or y is None or x != x or y != y:  # not seen
         return 0.0, 0.0, 0.0, 0.0
     return float(x), float(y), float(z) if isinstance(z, int | float) else 0.0, float(score)
+
+
+def tracks_of_google(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The people of Google's Video Intelligence with their frames, numbered by their times; [] for another content."""
+    results = _of_either(content, "annotation_results")
+    people = [it for result in results for it in _of_either(result, "person_detection_annotations")]
+    tracks = [_of_either(track, "timestamped_objects") for it in people for track in _of_either(it, "tracks")]
+    times = sorted({_seconds(it) for track in tracks for it in track})
+    number = {time: place for place, time in enumerate(times)}
+    return [
+        {
+            "id": who,
+            "frames": [{"frame": number[time], "time": time, **it} for it in track if (time := _seconds(it)) >= 0],
+        }
+        for who, track in enumerate(tracks)
+    ]
+
+
+def _of_either(content: Any, key: str) -> list[Any]:
+    """The objects that a list holds under a name, in this spelling or as timestampedObjects."""
+    first, *rest = key.split("_")
+    found = content.get(key, content.get(first + "".join(map(str.title, rest)))) if isinstance(content, Mapping) else []
+    return [it for it in found if isinstance(it, Mapping)] if isinstance(found, list) else []
+
+
+def _seconds(frame: Mapping[str, Any]) -> float:
+    """The time of a frame, such as "1.2s"; -1 where it says none."""
+    said = str(frame.get("time_offset", frame.get("timeOffset", ""))).removesuffix("s")
+    try:
+        return float(said)
+    except ValueError:
+        return -1.0

@@ -24,12 +24,13 @@ from kinegraph.data.reading.joints.landmark_points import (
     is_listed_body,
     is_point,
     is_row,
+    tracks_of_google,
 )
 from kinegraph.data.reading.joints.named_joints import are_joints
 from kinegraph.messages import quoted
 from kinegraph.skeleton.layout import load_layout
 
-FRAMES = ("frames", "data", "results", "sequence", "poses_by_frame", "frame_data", "tracks")
+FRAMES = ("frames", "data", "results", "sequence", "poses_by_frame", "frame_data", "tracks", "positions")
 FRAME_NUMBERS = ("frame", "frameid", "framenumber", "frameindex", "frameidx", "framenum", "frameno")
 TIMES = ("timestamp", "time", "timestamps", "timesec", "timestampms", "timems")  # of a frame, without _ and case
 PEOPLE = ("people", "persons", "poses", "bodies", "hands", "detections", "annots", "skeletons", "predictions")
@@ -46,8 +47,12 @@ HANDS_BESIDE = {
     side: (f"{side}_hand_landmarks", f"{side}HandLandmarks", f"{side}_hand", f"{side}Hand")
     for side in ("left", "right")
 }
-OF_BODY = 33  # joints
-NUMBERED = re.compile(r"(?:frame|image|img)?[_\- ]?(\d{1,9})(?:\.(?:jpg|jpeg|png))?", re.IGNORECASE)
+OF_BODY, OF_UPPER_BODY = 33, 25  # joints
+NUMBERED = re.compile(r"(?:frame|image|img)?[_\- ]?(\d{1,9})(?:\.(?:jpg|jpeg|png|0))?", re.IGNORECASE)
+PARTS_APART = {  # whose x and y stand apart, as arrays (frames, joints): the name of their joints in a frame
+    "pose": LANDMARKS[0], "body": LANDMARKS[0], "hand1": "left_hand_landmarks", "hand2": "right_hand_landmarks",
+    "left_hand": "left_hand_landmarks", "right_hand": "right_hand_landmarks",
+}  # fmt: skip
 MOST_PEOPLE = 4  # of one frame; a longer list of bodies that stands alone is a list of frames
 
 
@@ -71,6 +76,8 @@ def frames_of(content: object, path: Path, hands: bool = False) -> Iterator[Fram
 
     Raises ValueError for what is no list of frames.
     """
+    if isinstance(content, Mapping):
+        content = tracks_of_google(content) or _with_parts(content)
     if isinstance(content, Mapping):
         places = (content, *(content.get(key) for key in (*LANDMARKS, *WORLD, SKELETON)))
         content = next(filter(None, (_turned(place, path) for place in places)), content)
@@ -138,6 +145,28 @@ def _are_detections(content: Sequence[object]) -> bool:
     return boxed and all(
         said_of(person, (*FRAME_NUMBERS, *TIMES)) is None for person in content if isinstance(person, Mapping)
     )
+
+
+def _with_parts(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The object with its frames, where x and y of the joints of a pose and hands stand apart; any other as it is."""
+    apart = {
+        name: [content[f"{part}_{axis}"] for axis in "xyz" if f"{part}_{axis}" in content]
+        for part, name in PARTS_APART.items()
+        if isinstance(content.get(f"{part}_x"), list) and isinstance(content.get(f"{part}_y"), list)
+    }
+    if LANDMARKS[0] not in apart or FRAMES[0] in content:
+        return content
+    parts = {name: [_rows_of(frame) for frame in zip(*axes, strict=False)] for name, axes in apart.items()}
+    of_body = parts[LANDMARKS[0]]
+    for body in of_body:
+        body += [None] * (OF_BODY - len(body)) if len(body) == OF_UPPER_BODY else []
+    frames = [dict(zip(parts, frame, strict=True)) for frame in zip(*parts.values(), strict=False)]
+    return {**content, FRAMES[0]: frames}
+
+
+def _rows_of(frame: Sequence[Any]) -> list[list[Any] | None]:
+    """The points of a frame whose axes are lists of numbers; [] of anything else."""
+    return [list(point) for point in zip(*frame, strict=False)] if all(isinstance(it, list) for it in frame) else []
 
 
 def _inner(content: Mapping[str, Any]) -> Any:
@@ -209,6 +238,7 @@ def said_of(frame: Mapping[str, Any], names: Sequence[str]) -> Any:
 
 def left_out_of(content: object) -> list[str]:
     """The names of landmarks beside those of the pose, such as of the face, in the first frames."""
+    content = _with_parts(content) if isinstance(content, Mapping) else content
     frames = next((content[key] for key in FRAMES if key in content), None) if isinstance(content, Mapping) else content
     some = [frame for frame in (frames if isinstance(frames, list) else [content])[:100] if isinstance(frame, Mapping)]
     posed = [frame for frame in some if any(frame.get(key) for key in LANDMARKS[:2])]

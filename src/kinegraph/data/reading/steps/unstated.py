@@ -27,6 +27,8 @@ from kinegraph.skeleton.layout import JointLayout, layout_names
 from kinegraph.skeleton.proportions import are_measurable, recognise
 
 FRAMES = 5000  # of a clip that are looked at
+OF_MEDIAPIPE = (543, 553)
+OWN_LAYOUT = "a .yaml file with joints: [hip, knee ...] and bones: [[hip, knee] ...]"
 OF_SMPLX = (45, 52, 55, 73, 117, 127, 137, 144)
 # The longest edge of the box around a body, in the unit: least and most.
 BODY = {"m": (0.1, 8.0), "cm": (25.0, 320.0), "mm": (LEAST_IN_MM, 8000.0)}
@@ -157,7 +159,9 @@ def _layout(
         message = f"{joints} joints in {channels}D are of no layout that is known here; name it by --layout"
         if joints in OF_SMPLX and channels == 3:
             message += ", or of SMPL-X and SMPL-H save the first 22, which are those of smpl22"
-        raise FormatError("layout", message)
+        if joints in OF_MEDIAPIPE:
+            message += ", or of MediaPipe's body, hands and face save the first 33, the body"
+        raise FormatError("layout", f"{message} ({OWN_LAYOUT})")
     if joints == len(holistic()):
         return known[0], "which alone has so many joints"
     if not are_measurable(bodies):
@@ -184,7 +188,7 @@ def _undecided(bodies: Float[np.ndarray, "B V C"], known: Sequence[JointLayout])
         if len(fitting) > 1
         else f"do not look like those of {either}, {which} bones would be too long"
     )
-    return f"{reason}; name the layout by --layout, a name or a .yaml file"
+    return f"{reason}; name the layout by --layout, a name or {OWN_LAYOUT}"
 
 
 def _lines(layout: JointLayout) -> set[frozenset[int]]:

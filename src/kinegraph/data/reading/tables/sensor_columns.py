@@ -7,7 +7,7 @@ two hands, a person each; so are p1_nose, p2_nose ... of people.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from kinegraph.data.reading.clips.clip_columns import UNIT
 from kinegraph.data.reading.joints.named_joints import are_joints
@@ -25,14 +25,16 @@ NUMBERED = re.compile(
 WITH_UNIT = re.compile(r"(.[ _.\-][xyz])[ _.\-](px|pixels?|mm|cm|m)$", re.IGNORECASE)  # nose_x_px
 STATE = re.compile(r"(.+?)[ _.\-]*(?:tracking)?[ _.\-]*(?:state|tracked)", re.IGNORECASE)
 NO_PLACES = (
-    "rot", "rotation", "quat", "quaternion", "orientation", "euler", "eulerangles", "angle", "angles", "angular", "vel",
-    "velocity", "velo", "velocities", "speed", "acc", "accel", "acceleration", "accelerations", "jerk", "force",
-    "forces", "moment", "moments", "torque", "torques", "power", "gyro", "mag", "forward", "normal", "scale",
+    "rot", "rota", "rotation", "quat", "quaternion", "orientation", "euler", "eulerangles", "angle", "angles",
+    "angular", "vel", "velocity", "velo", "velocities", "speed", "acc", "accel", "acceleration", "accelerations",
+    "jerk", "force", "forces", "moment", "moments", "torque", "torques", "power", "gyro", "mag", "forward", "normal",
+    "scale", "dir", "direction", "gaze", "angularvelocity", "linearvelocity", "linearacceleration",
 )  # fmt: skip
 STATES = {
     "tracked": "1", "inferred": "0.5", "nottracked": "0", "2": "1", "1": "0.5", "0": "0", "true": "1", "false": "0",
 }  # fmt: skip
 OF_A_HAND = 15  # joints at least
+FEWEST_PARTS = 3  # of an animal
 SIDES = ("left_", "right_")
 
 
@@ -109,7 +111,7 @@ def hands(joints: Sequence[str]) -> list[tuple[str, str]] | None:
 def people(joints: Sequence[str]) -> list[tuple[str, str]] | None:
     """The person and the joint of each column's name, where all name one, such as p1_nose or nose_2; else None.
 
-    Each of two or more people has the same joints, which have names that are known.
+    Each of two or more people has the same joints, which have names that are known, or are those of an animal.
     """
     for pattern in OF_PEOPLE:
         found = [pattern.fullmatch(joint.strip()) for joint in joints]
@@ -117,6 +119,23 @@ def people(joints: Sequence[str]) -> list[tuple[str, str]] | None:
         each = {who: {joint for other, joint in split if other == who} for who in dict(split)}
         names = next(iter(each.values()), set())
         alike = all(of == names for of in each.values()) and len(names) * len(each) == len(joints)
-        if len(split) == len(joints) and len(each) > 1 and alike and are_joints(names):
+        if len(split) == len(joints) and len(each) > 1 and alike and (are_joints(names) or _are_of_animals(names)):
             return split
     return None
+
+
+def _are_of_animals(joints: Collection[str]) -> bool:
+    """Whether these are parts of an animal, of which SimBA numbers each: Nose_1, Tail_base_1, Nose_2, Tail_base_2."""
+    return len(joints) >= FEWEST_PARTS and any("tail" in joint.lower() for joint in joints)
+
+
+def is_turn(x: str, columns: Sequence[str]) -> bool:
+    """Whether a column of x belongs to a quaternion, as one of w stands beside it."""
+    with_w = {f"{x[:i]}w{x[i + 1 :]}".lower() for i, letter in enumerate(x) if letter in "xX"}
+    return not with_w.isdisjoint(map(str.lower, columns))
+
+
+def scored_row(row: list[str], place: int, axes: Sequence[int]) -> list[str]:
+    """A row with the score of its state; a joint that is not tracked has no place."""
+    score = state_score(row[place])
+    return [score if i == place else "" if score == "0" and i in axes else cell for i, cell in enumerate(row)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
-from kinegraph.data.folders import files_below
+from kinegraph.data.folders import files_below, one_by_one
 from kinegraph.data.reading.clips.clip_columns import ALIASES, labels_from, named_columns, plain_column
 from kinegraph.data.reading.clips.clip_files import levels_of
 from kinegraph.data.reading.clips.recordings import UNITS
@@ -20,6 +20,7 @@ from kinegraph.data.reading.faults import Fault
 from kinegraph.data.reading.files.columnar import COLUMNAR
 from kinegraph.data.reading.files.csv_rows import NO_TEXT, said_in_comments
 from kinegraph.data.reading.files.excel import other_sheets
+from kinegraph.data.reading.files.file_kinds import is_other_json
 from kinegraph.data.reading.files.json_rows import ENDINGS as JSON
 from kinegraph.data.reading.files.json_rows import LINES, TEXTS, first_record, lists_records, read_records
 from kinegraph.data.reading.joints.axes import FRAMES_FIRST
@@ -103,7 +104,7 @@ def open_table(
     """
     if path.is_dir():
         paths = tables_below(path)
-        return _joined(path, paths, [open_table(file, layout, people, expected, label) for file in paths])
+        return _joined(path, paths, [open_table(file, layout, people, expected, label) for file in one_by_one(paths)])
     as_rows = path.suffix.lower() in TABLES and not _has_a_clip_a_row(path)
     if as_rows or (path.suffix.lower() in JSON and columns_of_table(path)):
         found = scan(path, label)
@@ -201,7 +202,7 @@ def _holds_clips(path: Path) -> str | None:
                 return _is_of_axes(path)
             if FLAT.match(head):
                 return "a JSON file of a clip, a row of numbers a frame"
-            if not CLIP.search(head) or OF_MARS.search(head):
+            if not CLIP.search(head) or OF_MARS.search(head) or is_other_json(head):
                 return None
             if head.lstrip().startswith(b"{") and not lists_records(path, head):
                 return "a JSON file of a clip"

@@ -39,6 +39,7 @@ from kinegraph.data.reading.joints.named_joints import XSENS_NAMES, unwrapped
 from kinegraph.data.reading.tables.holistic_columns import (
     FACE,
     OF_HOLISTIC,
+    body_of,
     holistic_columns,
     name_of_part,
     rows_of_holistic,
@@ -49,12 +50,13 @@ from kinegraph.data.reading.tables.sensor_columns import (
     bodies,
     in_space,
     is_place,
-    state_score,
+    is_turn,
+    scored_row,
     usual_column,
     with_axes,
 )
 from kinegraph.data.reading.tables.table_parts import Parts, is_trial, parts_line, time_of_parts
-from kinegraph.data.reading.tables.table_times import TIMES, rate_of, with_frames
+from kinegraph.data.reading.tables.table_times import TIMES, are_pictures, rate_of, with_frames
 from kinegraph.messages import did_you_mean
 
 NEEDED = ("clip", "frame", "joint", "x", "y")
@@ -66,14 +68,15 @@ ALIASES = {
               "frame_order", "video_frame", "framenum", "framenumber", "frameno", *WORDS["frame"], *TIMES),
     "joint": ("landmark", "landmark_id", "landmark_name", "landmark_index", "landmark_idx", "keypoint", "keypoint_id",
               "keypoint_idx", "keypoint_name", "joint_id", "joint_name", "joint_index", "bodypart", "body_part",
-              "part", "point", "marker", "bone", "bone_name", "segment", "child_frame_id", "jointtype", "joint_type",
-              "jointname", *WORDS["joint"], "id"),
+              "part", "point", "marker", "bone", "bone_name", "bonename", "segment", "child_frame_id", "jointtype",
+              "joint_type", "jointname", *WORDS["joint"], "id"),
     "person": ("person_id", "track_id", "track", "body", "body_id", "pid", "individual", "hand", "handedness",
                "bodyid", "bodyindex", "bodyindexid", "body_index", "trackingid", "tracking_id", "pose_id",
                "pose_index", "individual_id", "animal", "animal_id", "mouse", "mouse_id", "instance_id", "skeleton_id"),
     **{axis: tuple(name.format(axis) for name in ("pos{}", "pos_{}", "position_{}", "position{}", "{}_pos", "p{}",
-                                                  "camera{}", "camera_{}", "{}_px", "{}_pixel", "{}_pixels", "{}_m",
-                                                  "{}_cm", "{}_mm", "{}_coord", "{}_coordinate", "coord_{}"))
+                                                  "camera{}", "camera_{}", "loc{}", "loc_{}", "{}_px", "{}_pixel",
+                                                  "{}_pixels", "{}_m", "{}_cm", "{}_mm", "{}_coord", "{}_coordinate",
+                                                  "coord_{}"))
        for axis in "xyz"},
     "score": ("confidence", "visibility", "likelihood", "conf", "presence", "prob", "probability", "keypoint_score",
               "joint_score", "keypoint_confidence", "joint_confidence", "confidence_level"),
@@ -98,7 +101,6 @@ FEWEST_JOINTS = 3
 BREAK = "break"
 FIRST_FRAME = 1000  # rows in which a face shows
 OF_XSENS = {name: XSENS_NAMES[name] for name in ("L5", "L3", "T12", "T8")}
-WITH_FACE, OF_BODY = 501, 33  # joints of MediaPipe's body and face
 
 
 def table_lines(path: Path, label: str | None) -> Iterator[Row]:
@@ -131,6 +133,9 @@ def _opened(path: Path, label: str | None) -> tuple[list[str], list[str], Sequen
     lines = csv_lines(path)
     header = with_label(next(lines, (1, []))[1], label, path)
     joints, named = wide_joints(header), renamed(header)
+    pictures = "frame" in named and "clip" not in named and are_pictures(path, named.index("frame"))
+    if pictures:
+        named[named.index("frame")] = "clip"
     clip = named.index("clip") if "clip" in named else None
     time = time_column(header)
     if time is not None and joints and "person" not in named:
@@ -147,7 +152,8 @@ def _opened(path: Path, label: str | None) -> tuple[list[str], list[str], Sequen
     if (places := holistic_columns(named)) is not None:
         lines = rows_of_holistic(len(header), *places, lines)
         header, named = without(header, places[0]), without(named, places[0])
-    lines = with_frames(path, named, time, clip, lines, counted=bool(joints) and "person" not in named)
+    counted = bool(joints) and "person" not in named
+    lines = with_frames(path, named, time, clip, lines, counted=counted, pictures=pictures)
     if clip is not None and "frame" not in named:
         named = [*named, "frame"]
     return header, named, body_of(joints), lines
@@ -168,13 +174,7 @@ def _with_scores(
         return named, lines
     scored = [*named[:place], "score", *named[place + 1 :]]
     axes = [i for i, name in enumerate(named) if name in ("x", "y", "z")]
-    return scored, ((line, _scored(row, place, axes) if len(row) == len(named) else row) for line, row in lines)
-
-
-def _scored(row: list[str], place: int, axes: Sequence[int]) -> list[str]:
-    """A row with the score of its state; a joint that is not tracked has no place."""
-    score = state_score(row[place])
-    return [score if i == place else "" if score == "0" and i in axes else cell for i, cell in enumerate(row)]
+    return scored, ((line, scored_row(row, place, axes) if len(row) == len(named) else row) for line, row in lines)
 
 
 def time_column(header: Sequence[str]) -> int | None:
@@ -227,17 +227,11 @@ def _wide_joints(header: tuple[str, ...]) -> Sequence[WideJoint]:
             if match := pattern.fullmatch(column.strip()):
                 found.setdefault(match["joint"].strip(), {}).setdefault(match["axis"].lower(), place)
         whole = {joint: axes for joint, axes in found.items() if {"x", "y"} <= axes.keys() and is_place(joint)}
-        whole = {joint: axes for joint, axes in whole.items() if not _is_turn(columns[axes["x"]], columns)}
+        whole = {joint: axes for joint, axes in whole.items() if not is_turn(columns[axes["x"]], columns)}
         whole = _of_one_kind(whole, found)
         if len(whole) >= FEWEST_JOINTS:
             return [_joint(name, axes) for name, axes in zip(_names(list(whole)), whole.values(), strict=True)]
     return numbered_joints(columns)
-
-
-def _is_turn(x: str, columns: Sequence[str]) -> bool:
-    """Whether a column of x belongs to a quaternion, as one of w stands beside it."""
-    with_w = {f"{x[:i]}w{x[i + 1 :]}".lower() for i, letter in enumerate(x) if letter in "xX"}
-    return not with_w.isdisjoint(map(str.lower, columns))
 
 
 def _of_one_kind(
@@ -280,15 +274,6 @@ def _names(joints: Sequence[str]) -> list[str]:
     places = [int(number[2]) for number in numbers if number]
     first = 1 if min(places) == 1 and max(places) == len(places) else 0  # counted from 1
     return [str(place - first) for place in places]
-
-
-def body_of(joints: Sequence[WideJoint]) -> Sequence[WideJoint]:
-    """The joints of MediaPipe's body and hands without those of its face, also where these have no names."""
-    of_face = [joint.name.startswith(f"{FACE}_") for joint in joints]
-    if any(of_face) and not all(of_face):
-        return [joint for joint, face in zip(joints, of_face, strict=True) if not face]
-    numbered = all(joint.name == str(place) for place, joint in enumerate(joints))
-    return joints[:OF_BODY] if len(joints) == WITH_FACE and numbered else joints
 
 
 def face_of(path: Path) -> tuple[str, ...]:
@@ -410,5 +395,5 @@ def _long(path: Path, header: Sequence[str], joints: Sequence[WideJoint], lines:
         for joint, name, person in zip(joints, names, who, strict=True):
             cells = [row[joint.places[axis]] for axis in axes]
             if joint.by_state:
-                cells = _scored(cells, len(cells) - 1, range(len(cells) - 1))
+                cells = scored_row(cells, len(cells) - 1, range(len(cells) - 1))
             yield line, [clip, frame, name, *cells, *person, *rest]

@@ -47,19 +47,10 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 
 FIELDS = ("layout", "units", "fps", "image_size", "class_names", "clips")
 ARRAYS = ("name", "keypoint", "score")
-ALONE = (
-    "keypoint",
-    "keypoints",
-    "joints",
-    "skeleton",
-    "poses",
-    "positions",
-    "coordinates",
-    "data",
-    "frames",
-    "landmarks",
+ALONE = (  # of one clip
+    "keypoint", "keypoints", "joints", "skeleton", "poses", "positions", "coordinates", "data", "frames", "landmarks",
     "sequence",
-)  # of one clip
+)  # fmt: skip
 JOINTS = (  # lists of names
     "joint_names", "keypoint_names", "landmark_names", "body_parts", "bodyparts",
     "node_names", "marker_names", "names", "joints", "keypoints",

@@ -30,6 +30,7 @@ IN_SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "
               "minute": 60.0, "minutes": 60.0, "hr": 3600.0}  # fmt: skip
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 LOOKED_AT = 20_000  # rows that say the frame rate
+FEW_ROWS = 1000  # that show whether a column names pictures
 USUAL = (2.0, 1000.0)  # frames a second
 ROUNDED = 5e-4  # share of a rate; 29.97 stays apart from 30
 UNITS = (1.0, 1e-3, 1e-6, 1e-9)  # seconds; the first one with a usual frame rate
@@ -108,6 +109,23 @@ class FramesOfTimes:
         return str(frames[cell])
 
 
+def are_pictures(path: Path, place: int) -> bool:
+    """Whether a column names pictures, such as walk_0012, a few beginnings with many numbers."""
+    cells = {row[place].strip() for _, row in islice(csv_lines(path), 1, FEW_ROWS) if len(row) > place}
+    named = [picture_number(cell) for cell in cells if not _is_time(cell)]
+    beginnings = {beginning for beginning, _ in named}
+    numbered = len(named) == len(cells) and all(number is not None for _, number in named)
+    return numbered and 0 < 2 * len(beginnings) <= len(cells)
+
+
+def _is_time(cell: str) -> bool:
+    try:
+        seconds(cell)
+    except ValueError:
+        return False
+    return True
+
+
 def with_frames(
     path: Path,
     header: Sequence[str],
@@ -116,17 +134,19 @@ def with_frames(
     lines: Iterator[tuple[int, list[str]]],
     *,
     counted: bool = False,
+    pictures: bool = False,
 ) -> Iterator[tuple[int, list[str]]]:
     """The rows with numbers of frames in place of times, and with clip and frame in place of names of pictures.
 
     time, clip: columns of times that stand for frames, and of clips. The frame of a picture becomes the last cell,
     where the table numbers no frames. counted: each row of a clip is its next frame then, if no picture says another.
+    pictures: the column of clips names pictures, also without an ending such as .jpg.
     """
     frames, rows = FramesOfTimes(path), Counter[str]()
     for line, row in lines:
         if len(row) == len(header):
             number = ""
-            if clip is not None and row[clip].lower().endswith(PICTURES):
+            if clip is not None and (pictures or row[clip].lower().endswith(PICTURES)):
                 row[clip], frame = picture_number(row[clip])
                 row[clip], number = row[clip] or path.stem, "" if frame is None else str(frame)
             if time is not None:

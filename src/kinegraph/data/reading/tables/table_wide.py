@@ -72,7 +72,8 @@ def frame_number(cell: str) -> int:
     except ValueError:
         number = nan
     if not number.is_integer() or abs(number) > 2**53:
-        raise ValueError(f"frame {quoted(cell)}, expected a whole number; call the column of times 'time'")
+        way = "call the column of times 'time', that of pictures 'image', or leave it out"
+        raise ValueError(f"frame {quoted(cell)}, expected a whole number; {way}")
     return int(number)
 
 
