@@ -23,8 +23,8 @@ class FixedFeatures(SkeletonNetwork):
     the first.
 
     Args:
-        adjacency, channels, classes: see `SkeletonNetwork`; the channels are those of the joint and the bone stream,
-            without scores.
+        adjacency, channels, classes: see `SkeletonNetwork`; the channels are those of the joint and the bone stream. A
+            score counts as one more coordinate.
         kernels, dilations, seed: of `MiniRocket`.
         share: how much the statistics count.
     """
