@@ -170,6 +170,24 @@ def test_a_socket(here, capsys, monkeypatch, listen):
     assert [line | {"recording": 0} for line in lines] == [line | {"recording": 0} for line in same]
 
 
+def test_a_connection_that_breaks_off_ends_events(here, capsys, monkeypatch):
+    """As of a program that is killed."""
+    good = (here / "two.jsonl").read_bytes().splitlines(keepends=True)
+
+    class Broken(io.BytesIO):
+        def readline(self, *size: int) -> bytes:
+            if self.tell() >= sum(map(len, good[:30])):
+                raise ConnectionResetError(104, "Connection reset by peer")
+            return super().readline(*size)
+
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Broken(b"".join(good))))
+    words = "--show", "events", "--enter", "0", "--leave", "0", "--least", "1"
+    assert main(["stream", str(here / "w.safetensors"), "-", *words]) == 2
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["end"] for line in out.splitlines() if '"kind": "end"' in line][-2:] == [29, 29]
+    assert "standard input has broken off: Connection reset by peer" in err
+
+
 def test_ctrl_c_keeps_what_was_recorded(here, tmp_path):
     command = [sys.executable, "-m", "kinegraph", "stream", here / "w.safetensors", "-", "--record", "r.jsonl"]
     with subprocess.Popen(

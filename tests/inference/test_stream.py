@@ -182,7 +182,7 @@ def test_people_come_and_go_and_each_is_as_if_alone():
         ids = [person for person in there if t in there[person]]
         answers = stream.push(frame[ids], ids=ids)
         away = {0: 0, 1: max(0, t - 59), 2: t - 29 if 30 <= t < 45 else 0}
-        assert all(it.lost == away[it.person] <= 10 for it in answers if not it.last)
+        assert all(answer.lost == away[answer.person] <= 10 for answer in answers if not answer.last)
         assert stream.left == ({2: 30} if t == 40 else {})
         if t == 40:  # whoever leaves gets a last answer, also of the frames that the engine waited for
             assert answers[0].last
@@ -205,7 +205,7 @@ def test_a_short_visit_is_an_event_that_ends_with_the_last_frame_in_which_the_pe
     found = [live.push(frame) for frame in clip.keypoint.swapaxes(0, 1)]
     found += [live.push(None) for _ in range(4)]
     assert not any(found[:-1])
-    (event,) = [it for it in found[-1] if isinstance(it, Event) and it.end is not None]
+    (event,) = [said for said in found[-1] if isinstance(said, Event) and said.end is not None]
     assert event.end == 8
     assert live.finish() == []
 

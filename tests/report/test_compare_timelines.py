@@ -16,7 +16,7 @@ def written(folder, recordings: dict[str, float], subjects: dict[str, float] | N
     mean = sum(recordings.values()) / len(recordings)
     content = {"title": "Test <b>", "figures": {"frame_accuracy": mean, "f1_50": None, "delay_seconds": 0.5}}
     content["classes"] = {"walk & run": {"segments": 3, "f1_50": mean}, "none": {"segments": 0}}
-    content |= {key: {name: {"frame_accuracy": it} for name, it in part.items()} for key, part in parts.items()}
+    content |= {key: {name: {"frame_accuracy": share} for name, share in part.items()} for key, part in parts.items()}
     (folder / "figures.json").write_text(json.dumps(content))
     return folder
 

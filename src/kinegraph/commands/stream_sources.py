@@ -70,7 +70,7 @@ def played(
         with ExitStack() as opened:
             file = sys.stdin.buffer if source == STDIN else opened.enter_context(_connected(source, listen, note))
             name = "standard input" if source == STDIN else source
-            yield _of_lines(lines_of(file), name, dimensions, note if skip_broken else None)
+            yield _of_lines(_lasting(lines_of(file), name), name, dimensions, note if skip_broken else None)
         return
     path = Path(source)
     if _holds_lines(path, format, options):
@@ -113,6 +113,14 @@ def paced(frames: Iterator[Frame], fps: float, speed: float) -> Iterator[Frame]:
         if speed and (early := begin + place / (fps * speed) - time.monotonic()) > 0:
             time.sleep(early)
         yield frame
+
+
+def _lasting(lines: Iterator[bytes], name: str) -> Iterator[bytes]:
+    """The lines of a program. Raises ValueError where its connection breaks off."""
+    try:
+        yield from lines
+    except OSError as error:
+        raise ValueError(f"{name} has broken off: {error.strerror or error}") from None
 
 
 def _of_clip(clip: SkeletonClip) -> Iterator[Frame]:
