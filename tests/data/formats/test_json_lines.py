@@ -175,3 +175,23 @@ def test_a_folder_of_files_is_clips_of_classes(tmp_path):
     left = recordings(tmp_path, on_fault="skip")
     assert [clip.name for clip in left.clips] == ["bow/two", "walk/one"]
     assert len(left.skipped()) == 2
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        ({"persons": [{"skeleton": [[1, 2, 3]] * 20}]}, "without places of joints"),
+        ({"people": [{"joints": {"head": [1, 2, 3]}}]}, "without places of joints"),
+        ({"landmarks": {"head": [1, 2, 3]}}, "without places of joints"),
+        ({"persons": []}, None),
+        ({"people": [{"pose_landmarks": [], "bbox": [1, 2, 3, 4]}]}, None),
+        ({"pose_landmarks": [[]]}, None),
+    ],
+)
+def test_people_in_a_form_that_is_not_read_are_not_taken_for_nobody(frame, said):
+    line = json.dumps(frame)
+    if said is None:
+        assert len(parsed_line(line, "line 1").keypoint) == 0
+    else:
+        with pytest.raises(ValueError, match=f"line 1 has a person {said}"):
+            parsed_line(line, "line 1")

@@ -211,6 +211,7 @@ def _mediapipe(content: Any, number: int | None, origin: str, dimensions: int | 
         raise ValueError(f"{error}; or a frame as {FORM}") from None
     bodies = [body for frame in frames for body in frame.bodies]  # a list of several bodies may look like frames
     if not bodies:
+        _check_empty(content if used is None else {used: content[used]}, origin)
         return Frame(np.zeros((0, 0, 2), np.float32), number=number)
     layout = _layout_of([*dict.fromkeys(name for body in bodies for name in body)], origin)
     values = np.zeros((len(bodies), len(layout), 4), np.float32)
@@ -222,6 +223,24 @@ def _mediapipe(content: Any, number: int | None, origin: str, dimensions: int | 
     ids = tuple(frames[0].ids) if len(frames) == 1 and frames[0].ids else None
     fractions = used not in WORLD and bool(np.abs(values[..., :2]).max() < IN_PIXELS)
     return Frame(values[..., : 3 if deep else 2], values[..., 3], ids, number, layout.name, fractions)
+
+
+def _check_empty(content: Any, origin: str) -> None:
+    """Raises ValueError for people of a frame without places, or with places in another form: nobody is in neither."""
+    named = content if isinstance(content, Mapping) else {}
+    people = next((named[key] for key in ("people", *PEOPLE) if isinstance(named.get(key), list)), None)
+    for person in [content] if people is None else people:
+        places = [person.get(key) for key in (*LANDMARKS, *WORLD)] if isinstance(person, Mapping) else [person]
+        without = people is not None and isinstance(person, Mapping) and not {*LANDMARKS, *WORLD} & {*person}
+        if without or any(map(_has_numbers, places)):
+            raise ValueError(f"{origin} has a person without places of joints, {quoted(person)}, expected {FORM}")
+
+
+def _has_numbers(value: Any) -> bool:
+    """Whether a number lies in lists and objects; NaN is none."""
+    if isinstance(value, Mapping | list):
+        return any(map(_has_numbers, value.values() if isinstance(value, Mapping) else value))
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
 def _layout_of(names: Sequence[str], origin: str) -> JointLayout:
