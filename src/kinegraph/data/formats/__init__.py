@@ -143,7 +143,7 @@ DESCRIBED = (table, arrays, movement)  # formats beside whose files `convert` wr
 # the clips' names, such as "{label}_{subject}", see `clip_names`.
 LABELLING = ("labels_file", "val_share", "class_names", "names")
 COMMON = ("labels", "fps", "image_size", "units", "up", "resample_fps", *LABELLING, *CLEANING)
-SAID = ("missing", "network")  # kinds of errors that say all: a package that is missing, a file of weights
+SAID = ("missing", "network", "way")  # kinds of errors that say all: a package that is missing, a file of weights
 BY_ENDING = "ends in"  # the reason where the content decided nothing
 
 
