@@ -129,7 +129,8 @@ def beside_turns(
         if array.shape[1] % size or count not in ({joints} if joints else {*LAYOUTS}):
             continue
         rows = array.reshape(len(array), count, size)
-        lengths = np.linalg.norm(np.nan_to_num(rows[: 50 * BODIES, :, 3:7].astype(np.float64)), axis=-1)
+        with np.errstate(over="ignore"):  # of numbers that are no turns
+            lengths = np.linalg.norm(np.nan_to_num(rows[: 50 * BODIES, :, 3:7].astype(np.float64)), axis=-1)
         turned = abs(lengths - 1) < ROUNDED_TURN
         if turned.any() and (turned | (lengths == 0)).all():  # joints at the end of a limb may have no turn
             return rows[..., :3]
