@@ -28,6 +28,7 @@ from kinegraph.skeleton.proportions import are_measurable, recognise
 
 FRAMES = 5000  # of a clip that are looked at
 OF_MEDIAPIPE = (543, 553)
+OF_EXPMAP = (33, 3)  # as many numbers as Human3.6M's exponential maps have
 OF_SMPLX = (45, 52, 55, 73, 117, 127, 137, 144)
 # The longest edge of the box around a body, in the unit: least and most.
 BODY = {"m": (0.1, 8.0), "cm": (25.0, 320.0), "mm": (LEAST_IN_MM, 8000.0)}
@@ -187,7 +188,8 @@ def _undecided(bodies: Float[np.ndarray, "B V C"], known: Sequence[JointLayout])
         if len(fitting) > 1
         else f"do not look like those of {either}, {which} bones would be too long"
     )
-    return f"{reason}; name the layout by --layout, a name or {OF_A_LAYOUT}"
+    turns = "; 99 numbers a frame of Human3.6M are rotations, no places" if bodies.shape[1:] == OF_EXPMAP else ""
+    return f"{reason}{turns}; name the layout by --layout, a name or {OF_A_LAYOUT}"
 
 
 def _lines(layout: JointLayout) -> set[frozenset[int]]:
