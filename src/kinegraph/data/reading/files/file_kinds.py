@@ -183,7 +183,7 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
         f"save the rows behind the first, reshaped to (frames, 21, 3)[:, {[*OF_MSRA]}], as .npy: the joints of hand21, "
         "in mm",
     ),
-    *(((".json", ".jsonl", ".ndjson"), *kind) for kind in OF_JSON),
+    *(((".json", ".jsonl", ".ndjson"), pattern, what, way) for pattern, what, way in OF_JSON),
     (
         (".json", ".jsonl"),
         rb'"joint\w*Transforms?"\s*:\s*\[\s*\[|:\s*\[\s*(-?[\d.eE-]+\s*,\s*){15}1(\.0*)?\s*\]',
