@@ -46,7 +46,7 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
 DESCRIBED = (table, arrays, movement)  # formats beside whose files `convert` writes what they have no place for
-SAID = ("missing", "network")  # kinds of errors that say all: a package that is missing, a file of weights
+SAID = ("missing", "network", "way")  # kinds of errors that say all: a package that is missing, a file of weights
 
 
 def read(

@@ -127,3 +127,10 @@ def test_a_file_for_each_picture_of_romp_is_a_frame(tmp_path):
         ("bow/b", 2, "bow"),
         ("wave/a", 2, "wave"),
     ]
+
+
+@pytest.mark.parametrize("wrong", [None, {}, np.zeros((2, 71)), np.zeros((1, 71, 3))])
+def test_a_picture_of_romp_of_another_shape_is_one_line(tmp_path, wrong):
+    np.savez(tmp_path / "a.npz", results={"0.jpg": romp(2), "1.jpg": romp(2) | {"joints": wrong}})
+    with pytest.raises(ValueError, match=r"a.npz: picture 1 has joints .*, expected \(people, 71, 3\)"):
+        recordings(tmp_path / "a.npz")

@@ -150,6 +150,16 @@ def test_addresses_and_cameras_are_no_files(path, way):
             "transforms of joints (ARKit), matrices",
         ),
         ("a.csv", "gameId,playId,nflId,frameId,x,y\n1,2,3,4,5,6\n", "places of players, a point each"),
+        (
+            "a.txt",
+            "#Kinovea Trajectory data export\n#T X Y\n0 10 20\n",
+            "trajectories of Kinovea, a point after another",
+        ),
+        (
+            "a.trk",
+            "<object class='org.opensourcephysics.cabrillo.tracker'/>",
+            "a project of Tracker (Open Source Physics)",
+        ),
         ("arm.urdf", "<robot name='arm'/>", "a model of a robot without motion; write the transforms of its links"),
         ("vmc.txt", "0.0 /VMC/Ext/Bone/Pos Hips 0 1 0 0 0 0 1\n", "messages of the VMC protocol: turns of bones"),
         ("walk.eaf", "<ANNOTATION_DOCUMENT/>", "a file of what happens when, without joints; give the recordings"),
@@ -244,4 +254,16 @@ def test_features_of_other_projects_are_named(tmp_path):
         recordings(tmp_path / "a.npy")
     np.save(tmp_path / "b.npy", np.random.default_rng(0).normal(size=(5, 553, 3)))
     with pytest.raises(ValueError, match="MediaPipe's body, hands and face save the first 33"):
+        recordings(tmp_path / "b.npy")
+
+
+def test_the_way_of_axes_first_leaves_out_the_numbers_of_frames(tmp_path):
+    """As of MM-Fit, whose first joint counts the frames of the video."""
+    array = np.random.default_rng(0).normal(size=(3, 9, 18))
+    np.save(tmp_path / "b.npy", array)
+    array[:, :, 0] = np.arange(7, 16)
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(ValueError, match=r"save array\[:, :, 1:\].transpose\(1, 2, 0\), without the numbers"):
+        recordings(tmp_path / "a.npy")
+    with pytest.raises(ValueError, match=r"save array.transpose\(1, 2, 0\)"):
         recordings(tmp_path / "b.npy")

@@ -31,6 +31,7 @@ from kinegraph.data.reading.clips.conventions import is_name, is_ntu, layout_for
 from kinegraph.data.reading.clips.recordings import Item, Recordings, Unread, spread
 from kinegraph.data.reading.faults import FormatError
 from kinegraph.data.reading.files.npy import mapped
+from kinegraph.data.reading.joints.axes import way_of_axes_first
 from kinegraph.data.reading.steps.companion import ClipRecord, beside, completed, read_about
 from kinegraph.data.reading.steps.people import BodyPolicy
 from kinegraph.data.reading.tables.named_arrays import meaning
@@ -185,7 +186,7 @@ def _open(path: Path, part: str | None, alone: bool = False) -> PaddedFile:
         if last and array.shape[1:3] == (1, 1):
             hint = "; it looks like the frames of one clip, with axes of length 1: save array.squeeze((1, 2))"
         if array.ndim == 3 and array.shape[0] in (2, 3) and array.shape[2] not in (2, 3, 4):
-            hint = "; it looks like (channels, frames, joints) of one clip: save array.transpose(1, 2, 0)"
+            hint = f"; it looks like (channels, frames, joints) of one clip: save {way_of_axes_first(array)}"
         if array.ndim == 3 and array.shape[1] in (2, 3) and array.shape[2] > 4:
             hint = "; it looks like (frames, channels, joints) of one clip: save array.transpose(0, 2, 1)"
         if array.ndim == 4 and array.shape[3] == 1 and array.shape[2] in (2, 3):

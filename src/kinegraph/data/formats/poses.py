@@ -69,6 +69,7 @@ from kinegraph.data.reading.joints.axes import (
     check_places,
     flat_lines,
     frames_come_first,
+    way_of_axes_first,
     with_joints,
     with_people,
 )
@@ -259,7 +260,7 @@ def _arrays(
     if array.dtype.kind not in "fiu" or not _fits(array.shape) or 0 in array.shape:
         expected = "numbers (frames, joints, 2 to 4 coordinates), or with people as second axis"
         if array.ndim == 3 and array.shape[0] in (2, 3):
-            expected += "; it looks like (coordinates, frames, joints): save array.transpose(1, 2, 0)"
+            expected += f"; it looks like (coordinates, frames, joints): save {way_of_axes_first(array)}"
         raise FormatError("shape", f"{file} holds {array.dtype} {array.shape}, expected {expected}")
     check_places(array, file)
     return movenet.usual_order(array), scores

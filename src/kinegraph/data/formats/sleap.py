@@ -71,7 +71,8 @@ def read_file(file: Path) -> Tracks:
         names, people = (texts_of(file, content, key) for key in ("node_names", "track_names"))
     if tracks is None or names is None:
         hint = "; export it by `sleap-convert --format analysis`" if file.suffix.lower() == ".slp" else ""
-        raise ValueError(f"{file} has no tracks and node_names, as SLEAP's analysis files have{hint}")
+        message = f"{file} has no tracks and node_names, as SLEAP's analysis files have{hint}"
+        raise FormatError("way" if hint else "unreadable", message)
     nodes = checked_nodes(file, names)
     axes, axes_of_scores = ((1, 0, 2, 3), (1, 0, 2)) if _frames_first(tracks, scores) else ((0, 3, 2, 1), (0, 2, 1))
     if tracks.ndim != 4 or tracks.transpose(axes).shape[2:] != (len(nodes), 2):

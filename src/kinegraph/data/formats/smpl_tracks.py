@@ -207,12 +207,25 @@ def _is_placed(content: Any) -> bool:
 
 
 def _picture_of_romp(frame: int | None, number: int, content: Mapping) -> Iterator[tuple[int, Any, np.ndarray]]:
-    bodies = np.asarray(content["joints"], np.float64)
+    bodies, places = _numbers(content["joints"]), _numbers(content["cam_trans"])
     ids = np.ravel(content.get(IDS_OF_ROMP, [None] * len(bodies))).tolist()
+    if bodies.ndim != 3 or bodies.shape[2] != 3 or len(ids) != len(bodies) or places.size != 3 * len(bodies):
+        found = f"joints {bodies.shape}, cam_trans {places.shape} and {counted(len(ids), 'id')}"
+        raise FormatError(
+            "shape", f"picture {number} has {found}, expected (people, {ROMP71}, 3), (people, 3) and as many"
+        )
     if IDS_OF_ROMP not in content:
-        bodies = bodies + np.asarray(content["cam_trans"]).reshape(len(bodies), 1, 3)
+        bodies = bodies + places.reshape(-1, 1, 3)
     for who, body in zip(ids, bodies, strict=True):
-        yield number if frame is None else frame, who, body.reshape(-1, 3)
+        yield number if frame is None else frame, who, body
+
+
+def _numbers(value: Any) -> np.ndarray:
+    """A value as an array of numbers; an empty one for anything else."""
+    try:
+        return np.atleast_1d(np.asarray(value, np.float64))
+    except (TypeError, ValueError, OverflowError):
+        return np.zeros(0)
 
 
 def _whole(value: Any, otherwise: int) -> int:

@@ -38,6 +38,7 @@ SCORES = (  # names of arrays with a score for each joint, beside those of their
     "visibilities", "probability", "probabilities", "prob", "probs", "likelihood", "likelihoods",
 )  # fmt: skip
 MOST_CLASSES = 10_000
+OF_A_LAYOUT = "a .yaml file with joints: [hip, knee ...] and bones: [[hip, knee] ...]"  # what a layout file needs
 PERCENT = 50.0  # the best of scores in percent is larger
 PUBLISHED = (18, 25)  # joints of the padded arrays and shards that data sets are published as
 RARE = ("ntu24",)  # to be named by the user: files that lost one of NTU's 25 joints look like it

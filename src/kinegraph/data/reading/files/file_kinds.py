@@ -13,6 +13,7 @@ UNPACK = "unpack it first"
 NO_PICTURES = "make a video of pictures: `ffmpeg -framerate 30 -pattern_type glob -i '*.png' new.mp4`"
 AS_TABLE = "save it as CSV, one row per frame, or as Parquet"
 AS_NPY = "save its array of joints by numpy.save, (frames, joints, 2 or 3)"
+AS_POINTS = "export its tracks into one CSV: time, then x and y of each point (knee_x, knee_y, hip_x ...)"
 AS_CSV = "save it as CSV, one row per frame"
 AS_BVH = "export its motion as BVH, for example from Blender"
 OF_ROBOT = (
@@ -182,7 +183,7 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
         f"save the rows behind the first, reshaped to (frames, 21, 3)[:, {[*OF_MSRA]}], as .npy: the joints of hand21, "
         "in mm",
     ),
-    *(((".json", ".jsonl", ".ndjson"), mark, what, way) for mark, what, way in OF_JSON),
+    *(((".json", ".jsonl", ".ndjson"), pattern, what, way) for pattern, what, way in OF_JSON),
     (
         (".json", ".jsonl"),
         rb'"joint\w*Transforms?"\s*:\s*\[\s*\[|:\s*\[\s*(-?[\d.eE-]+\s*,\s*){15}1(\.0*)?\s*\]',
@@ -295,6 +296,9 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
         "a 3D scene",
         AS_BVH,
     ),
+    ((".kva",), rb"", "a project of Kinovea", AS_POINTS),
+    ((".txt", ".csv"), rb"^#Kinovea Trajectory", "trajectories of Kinovea, a point after another", AS_POINTS),
+    ((".trk", ".trz"), rb"opensourcephysics|^PK", "a project of Tracker (Open Source Physics)", AS_POINTS),
     ((".pmx", ".pmd"), rb"", "a model of MikuMikuDance without motion", "export its motion (.vmd) as BVH from Blender"),
     (
         (".cmo", ".cmz", ".qtm", ".cap", ".x1d", ".x2d", ".xcp"),

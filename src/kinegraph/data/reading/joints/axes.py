@@ -42,6 +42,13 @@ PEOPLE_FIRST = (
 NO_PEOPLE = "arrays without an axis of people are read as those of one person"
 
 
+def way_of_axes_first(array: Shaped[np.ndarray, "C T n"]) -> str:
+    """What to save of an array (coordinates, frames, joints), in which the first joint may count the frames."""
+    counting = len(array[0]) > 1 and (array[:, :, 0] == array[:1, :, 0]).all() and (np.diff(array[0, :, 0]) == 1).all()
+    whole = "array.transpose(1, 2, 0)"
+    return "array[:, :, 1:].transpose(1, 2, 0), without the numbers of the frames" if counting else whole
+
+
 def with_people(keypoint: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
     """The array with an axis of people in front, where it is one of (frames, joints, coordinates)."""
     return keypoint[None] if keypoint.ndim == 3 else keypoint
@@ -122,7 +129,8 @@ def beside_turns(
         if array.shape[1] % size or count not in ({joints} if joints else {*LAYOUTS}):
             continue
         rows = array.reshape(len(array), count, size)
-        lengths = np.linalg.norm(np.nan_to_num(rows[: 50 * BODIES, :, 3:7].astype(np.float64)), axis=-1)
+        with np.errstate(over="ignore"):  # of numbers that are no turns
+            lengths = np.linalg.norm(np.nan_to_num(rows[: 50 * BODIES, :, 3:7].astype(np.float64)), axis=-1)
         turned = abs(lengths - 1) < ROUNDED_TURN
         if turned.any() and (turned | (lengths == 0)).all():  # joints at the end of a limb may have no turn
             return rows[..., :3]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.reading.clips.conventions import is_flat, layout_for
+from kinegraph.data.reading.clips.conventions import OF_A_LAYOUT, is_flat, layout_for
 from kinegraph.data.reading.clips.openpose_parts import holistic
 from kinegraph.data.reading.faults import FormatError
 from kinegraph.messages import counted, did_you_mean, first_few, quoted
@@ -109,7 +109,8 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Joi
     extra = [joint for joint in joints if plain_joint(joint) not in known[nearest]]
     those = f"{counted(len(joints), 'joint')} {first_few(joints)} {'is' if len(joints) == 1 else 'are'}"
     hint = f"; nearest is '{nearest}', which lacks {first_few(extra)}" if 0 < len(extra) < len(names) / 2 else ""
-    raise FormatError("joints", f"{path}: the {those} of no built-in layout; give --layout{hint}")
+    way = hint or f", {OF_A_LAYOUT}"
+    raise FormatError("joints", f"{path}: the {those} of no built-in layout; give --layout{way}")
 
 
 def layout_of_table(

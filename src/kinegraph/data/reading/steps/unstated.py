@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.large import IN_MEMORY, blocks, changed
-from kinegraph.data.reading.clips.conventions import PUBLISHED, RARE, candidates
+from kinegraph.data.reading.clips.conventions import OF_A_LAYOUT, PUBLISHED, RARE, candidates
 from kinegraph.data.reading.clips.openpose_parts import holistic
 from kinegraph.data.reading.clips.recordings import METRES, Item, Recordings, closing_too, peeked
 from kinegraph.data.reading.faults import Fault, FormatError
@@ -28,7 +28,7 @@ from kinegraph.skeleton.proportions import are_measurable, recognise
 
 FRAMES = 5000  # of a clip that are looked at
 OF_MEDIAPIPE = (543, 553)
-OWN_LAYOUT = "a .yaml file with joints: [hip, knee ...] and bones: [[hip, knee] ...]"
+OF_EXPMAP = (33, 3)  # as many numbers as Human3.6M's exponential maps have
 OF_SMPLX = (45, 52, 55, 73, 117, 127, 137, 144)
 # The longest edge of the box around a body, in the unit: least and most.
 BODY = {"m": (0.1, 8.0), "cm": (25.0, 320.0), "mm": (LEAST_IN_MM, 8000.0)}
@@ -161,7 +161,7 @@ def _layout(
             message += ", or of SMPL-X and SMPL-H save the first 22, which are those of smpl22"
         if joints in OF_MEDIAPIPE:
             message += ", or of MediaPipe's body, hands and face save the first 33, the body"
-        raise FormatError("layout", f"{message} ({OWN_LAYOUT})")
+        raise FormatError("layout", f"{message} ({OF_A_LAYOUT})")
     if joints == len(holistic()):
         return known[0], "which alone has so many joints"
     if not are_measurable(bodies):
@@ -188,7 +188,8 @@ def _undecided(bodies: Float[np.ndarray, "B V C"], known: Sequence[JointLayout])
         if len(fitting) > 1
         else f"do not look like those of {either}, {which} bones would be too long"
     )
-    return f"{reason}; name the layout by --layout, a name or {OWN_LAYOUT}"
+    turns = "; 99 numbers a frame of Human3.6M are rotations, no places" if bodies.shape[1:] == OF_EXPMAP else ""
+    return f"{reason}{turns}; name the layout by --layout, a name or {OF_A_LAYOUT}"
 
 
 def _lines(layout: JointLayout) -> set[frozenset[int]]:
