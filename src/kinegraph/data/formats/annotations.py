@@ -333,7 +333,7 @@ def _clips(found: Annotations, layout: JointLayout, skeletons: kpfiles.Skeletons
             continue
         try:
             item = skeletons.expanded(found.items[i]) if skeletons else found.items[i]
-            keypoint, score = (it if it is None else with_midpoints(it, layout) for it in arrays_of(item))
+            keypoint, score = (array if array is None else with_midpoints(array, layout) for array in arrays_of(item))
             if not found.about:  # what we wrote ourselves comes back as it was
                 present = keypoint.any((1, 2, 3))
                 keypoint, score = keypoint[present], None if score is None else score[present]

@@ -119,7 +119,9 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
     clips = zip(folders.items(), places, said, strict=True)
     guessed = {"units", "up"} | (set() if whole else {"score"}) | (set() if layout or whole else {"layout"})
     return Recordings(
-        clips=(_clip(files, "/".join(it) or folder.name, of, whole, *about) for (folder, files), it, about in clips),
+        clips=(
+            _clip(files, "/".join(names) or folder.name, of, whole, *about) for (folder, files), names, about in clips
+        ),
         count=len(folders),
         layout=of,
         class_names=classes,
@@ -138,7 +140,7 @@ def _frames(
     numbered = sorted((picture_number(file.name)[1] or 0, file) for file in files)
     arrays = [_array(file) for _, file in numbered]
     if other := next(
-        (i for i, it in enumerate(arrays) if it.shape != arrays[0].shape or it.dtype.kind not in "fiu"), 0
+        (i for i, array in enumerate(arrays) if array.shape != arrays[0].shape or array.dtype.kind not in "fiu"), 0
     ):
         found = f"{arrays[other].dtype} {arrays[other].shape}, {numbered[0][1].name} {arrays[0].shape}"
         raise FormatError("shape", f"{numbered[other][1]} holds {found}")

@@ -66,10 +66,12 @@ def _sequences(file: Path) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:
     """The recordings of a file, and the names of its behaviours. Raises FormatError for another content."""
     content = load_npy_object(file)
     found = content.get("sequences") if isinstance(content, Mapping) else None
-    if not isinstance(found, Mapping) or not found or not all(isinstance(it, Mapping) for it in found.values()):
+    sequences = found if isinstance(found, Mapping) else {}
+    if not sequences or not all(isinstance(sequence, Mapping) for sequence in sequences.values()):
         raise FormatError("shape", f"{file} holds no sequences of keypoints")
     names = content.get("vocabulary") if isinstance(content, Mapping) else None
-    return {str(key): it for key, it in found.items()}, [*map(plain_name, names if isinstance(names, list) else ())]
+    listed = names if isinstance(names, list) else []
+    return {str(key): sequence for key, sequence in sequences.items()}, [*map(plain_name, listed)]
 
 
 def read(path: Path) -> Recordings:

@@ -180,7 +180,9 @@ def read(
     if "face" in (parts or ()):
         raise ValueError("MediaPipe's face of 468 points has no layout here; give --parts body hands")
     files = [path] if path.is_file() else list(filter(_has_landmarks, files_ending(path, ENDINGS)))
-    contents = {it: unpickled(it) if it.suffix.lower() in PICKLES else read_records(it) for it in one_by_one(files)}
+    contents = {
+        file: unpickled(file) if file.suffix.lower() in PICKLES else read_records(file) for file in one_by_one(files)
+    }
     if path.is_file() and (clips := named_clips(contents[path], path.stem)):
         recordings = {name: replace(_read(clip, path, hands), cells=facts_in(clip)) for name, clip in clips.items()}
     else:

@@ -209,14 +209,14 @@ def _table(file: Path, clip: str = "") -> _Table:
 
 def _clip(clip: _Clip, layout: JointLayout, deep: bool) -> Item:
     tables = {key: _table(file, clip.name) for key, file in (clip.joints or clip.frames).items()}
-    rows = [it for key, table in tables.items() for it in _rows(key, table, layout)]
+    rows = [row for key, table in tables.items() for row in _rows(key, table, layout)]
     if not rows:
         return nobody(clip.name)
     frames, people, joints = zip(*(row[:3] for row in rows), strict=True)
     order = sorted({*frames})
     place = dict(zip(order, (counted := frame_numbers(order))[0].tolist(), strict=True))
     who = {person: row for row, person in enumerate(dict.fromkeys(people))}
-    at = [who[it] for it in people], [place[it] for it in frames], list(joints)
+    at = [who[value] for value in people], [place[value] for value in frames], list(joints)
     if len({*zip(*at, strict=True)}) < len(rows):
         raise FormatError("joints", f"{clip.place} has a joint twice in a frame; say in a column person whose it is")
     values = np.full((len(who), max(place.values()) + 1, len(layout), 4), np.nan)

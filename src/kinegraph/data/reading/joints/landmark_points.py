@@ -130,14 +130,16 @@ def _point(point: Any) -> Point:
 def tracks_of_google(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The people of Google's Video Intelligence with their frames, numbered by their times; [] for another content."""
     results = _of_either(content, "annotation_results")
-    people = [it for result in results for it in _of_either(result, "person_detection_annotations")]
-    tracks = [_of_either(track, "timestamped_objects") for it in people for track in _of_either(it, "tracks")]
-    times = sorted({_seconds(it) for track in tracks for it in track})
+    people = [person for result in results for person in _of_either(result, "person_detection_annotations")]
+    tracks = [_of_either(track, "timestamped_objects") for person in people for track in _of_either(person, "tracks")]
+    times = sorted({_seconds(moment) for track in tracks for moment in track})
     number = {time: place for place, time in enumerate(times)}
     return [
         {
             "id": who,
-            "frames": [{"frame": number[time], "time": time, **it} for it in track if (time := _seconds(it)) >= 0],
+            "frames": [
+                {"frame": number[time], "time": time, **moment} for moment in track if (time := _seconds(moment)) >= 0
+            ],
         }
         for who, track in enumerate(tracks)
     ]
@@ -147,7 +149,7 @@ def _of_either(content: Any, key: str) -> list[Any]:
     """The objects that a list holds under a name, in this spelling or as timestampedObjects."""
     first, *rest = key.split("_")
     found = content.get(key, content.get(first + "".join(map(str.title, rest)))) if isinstance(content, Mapping) else []
-    return [it for it in found if isinstance(it, Mapping)] if isinstance(found, list) else []
+    return [entry for entry in found if isinstance(entry, Mapping)] if isinstance(found, list) else []
 
 
 def _seconds(frame: Mapping[str, Any]) -> float:

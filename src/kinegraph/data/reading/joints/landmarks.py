@@ -166,7 +166,8 @@ def _with_parts(content: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _rows_of(frame: Sequence[Any]) -> list[list[Any] | None]:
     """The points of a frame whose axes are lists of numbers; [] of anything else."""
-    return [list(point) for point in zip(*frame, strict=False)] if all(isinstance(it, list) for it in frame) else []
+    in_lists = all(isinstance(values, list) for values in frame)
+    return [list(point) for point in zip(*frame, strict=False)] if in_lists else []
 
 
 def _inner(content: Mapping[str, Any]) -> Any:

@@ -208,7 +208,7 @@ def _is_body(found: Trajectories, layout: JointLayout) -> bool:
 
 def _people(found: Trajectories, layout: JointLayout) -> Float[np.ndarray, "M T V 3"]:
     """The joints of each subject who is seen, computed in blocks of frames."""
-    bodies = [subject for subject, one in subjects_of(_some(found, slice(0, 0))).items() if _is_body(one, layout)]
+    bodies = [subject for subject, points in subjects_of(_some(found, slice(0, 0))).items() if _is_body(points, layout)]
     keypoint = zeros((len(bodies), len(found.markers), len(layout), 3))
     seen = np.zeros(len(bodies), bool)
     for part in blocks(found.markers[None], keypoint):
