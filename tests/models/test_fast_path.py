@@ -94,14 +94,18 @@ def test_with_dropout_absent_people_differ():
 
 @pytest.mark.parametrize("people", [[3, 3, 3, 3], [1, 1, 3, 0]], ids=str)
 def test_float32_gradients_are_as_accurate_as_the_plain_networks(model, people):
-    x, exact, plain = clips(people), deepcopy(model), deepcopy(model).float()
-    reference = trained(exact, plain_logits(exact, x))
-    model.float()
-    ours = trained(model, model(x.float(), torch.tensor(people)))
-    theirs = trained(plain, plain_logits(plain, x.float()))
     names = [name for name, _ in model.named_parameters()]
-    error, allowed = (sum((found[n] - reference[n]).norm() ** 2 for n in names).sqrt() for found in (ours, theirs))
-    assert error < 1.5 * allowed
+    ratios = []
+    for _ in range(9):  # on one batch either may be lucky, and rounding may turn a ReLU round
+        x, exact, ours, theirs = clips(people), deepcopy(model), deepcopy(model).float(), deepcopy(model).float()
+        reference = trained(exact, plain_logits(exact, x))
+        found = trained(ours, ours(x.float(), torch.tensor(people)))
+        plain = trained(theirs, plain_logits(theirs, x.float()))
+        error, allowed = (
+            sum((of[name] - reference[name]).norm() ** 2 for name in names).sqrt() for of in (found, plain)
+        )
+        ratios.append(float(error / allowed))
+    assert sorted(ratios)[4] < 1.5
 
 
 def test_bfloat16_keeps_float32_statistics_and_gradients(model):

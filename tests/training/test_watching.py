@@ -155,7 +155,8 @@ def test_weights_and_card_tell_what_is_known(tmp_path):
     assert extra["training"] == {
         "source": "made up", "licence": "CC0", "split": "xsub", "part": "train", "clips": 18, "classes": 3,
         "frames": [14, 16, 18], "coordinates": ["x", "y", "z"], "units": "m", "subjects": 4,
-        "recorded": {"units": "m", "size": [0.8038, 1.098, 2.079], "upward": {"-x": 0.0556, "-z": 0.9444}, "fps": []},
+        "recorded": {"units": "m", "size": [0.8038, 1.098, 2.079], "upward": {"-x": 0.0556, "-z": 0.9444}, "fps": [],
+                     "missing": [0.0, 0.0, 0.0]},
     }  # fmt: skip
     assert extra["measured"] == [
         {"source": "made up", "split": "xsub", "part": "val", "clips": 9, "top1": record["top1"],

@@ -229,7 +229,7 @@ def _answers(predictor: "Predictor", clip: "SkeletonClip", window: str | None, s
 
     return answers_of(
         predictor.class_names,
-        [(one.start, one.stop, one.prediction.probabilities)
+        [(answer.start, answer.stop, answer.prediction.probabilities)
          for answer in answers(predictor, [Question(clip)], window=window, stride=stride)],
     )  # fmt: skip
 

@@ -13,7 +13,10 @@ import pytest
 from kinegraph.data.formats import FORMATS
 from kinegraph.data.formats.unknown import contents, nearest_formats
 from kinegraph.data.read import recordings
+from kinegraph.skeleton.layout import load_layout
 from tests.data.formats import written
+
+JOINTS = load_layout("coco17").joints
 
 
 def zipped(*names):
@@ -193,7 +196,7 @@ def test_pickles_of_other_programs_are_named(tmp_path, clip, said):
     [
         ("walk", "clip,frame,joint,x,y\na,0,nose,1,2\n", "walk.csv"),
         ("walk.json", "clip,frame,joint,x,y\na,0,nose,1,2\n", "walk.csv"),
-        ("walk.csv", '{"joints": {"nose": [1, 2], "left_eye": [1, 2]}}\n' * 2, "walk.jsonl"),
+        ("walk.csv", json.dumps({"joints": {joint: [1, 2] for joint in JOINTS}}) + "\n", "walk.jsonl"),
     ],
 )
 def test_the_name_that_a_file_should_have(tmp_path, name, content, right):
