@@ -126,6 +126,8 @@ def _measure_frames(asked: TestOptions, opened: Opened) -> TimelineEvaluation:
     training = weights.extra.get("training") or {}
     of, first = (folder, opened.split, opened.part), True
     if window := window_of_clips(training, prepared):
+        if asked.devices > 1:
+            raise ValueError("a network of clips is asked about recordings in one process: leave --devices out")
         predictor = placed_asked(predictor_of(weights, prepared), asked.accelerator, asked.precision)
         timelines = measure_by_clips(predictor, *of, window, opened.batch_size)
     else:

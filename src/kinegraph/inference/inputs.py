@@ -105,12 +105,14 @@ def _labelled(
 
 def _with_parts(path: Path, layout: JointLayout | None, options: Mapping[str, Any]) -> Recordings:
     """The recordings with the hands and the face that the network knows, where the files have them."""
-    further = parts_in(layout) if layout is not None else []
-    module = recognise(path, options["format"])[0]
-    if further and "parts" in options_of(module) and "parts" not in options:
-        with suppress(ValueError):
-            return recordings(path, expected=layout, parts=["body", *further], **options)
-    return recordings(path, expected=layout, **options)
+    further = parts_in(layout) if layout is not None and "parts" not in options else []
+    if not further:
+        return recordings(path, expected=layout, **options)
+    recognised = recognise(path, options["format"])
+    if "parts" in options_of(recognised[0]):
+        with suppress(ValueError):  # the files have none: what the network lacks is said when a clip is fitted
+            return recordings(path, expected=layout, recognised=recognised, parts=["body", *further], **options)
+    return recordings(path, expected=layout, recognised=recognised, **options)
 
 
 def questions(found: Iterable[Recordings], paths: Iterable[Path], classes: Sequence[str]) -> Iterator[Question]:

@@ -74,11 +74,9 @@ OF_ROWS = (*COLUMNAR, *TEXTS)  # tables with lists in their cells
 LINES = (".jsonl", ".ndjson")  # of bodies; those of frames have the format json_lines
 ENDINGS = (".json", *LINES, *OF_ROWS)
 SUFFIXES = (*ENDINGS, *PICKLES)  # pickles of the same shapes, with arrays for lists
-HEAD = 1 << 14
-LOOKED_AT = 20  # files of a folder
+HEAD, LOOKED_AT = 1 << 14, 20  # bytes; files of a folder
 LARGEST_PICKLE = 1 << 27  # bytes; lists take many times as much memory as arrays
-OTHERS = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'_keypoints_2d"',
-          b"AlphaPose")  # fmt: skip
+OTHERS = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'_keypoints_2d"', b"AlphaPose")
 WORDS = (b'"landmarks"', b'"pose_landmarks"', b'"poseLandmarks"', b'"pose_world_landmarks"')
 NAMED_ROW = re.compile(  # a joint with its place, or with its places in all frames
     rb'"(nose|(left|right|l|r)[ _]?(shoulder|hip|knee|wrist))"\s*:\s*(\{\s*"x"\s*:\s*)?(\[\s*|null\s*,\s*){1,9}'
